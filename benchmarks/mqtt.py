@@ -117,7 +117,8 @@ class Broker:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self._config = folder / "mosquitto.conf"
-        # Persistence is for the subscriber's session only (see Counting); a flood writes nothing.
+        # Persistence is for the subscriber's session only (see Counting); a flood writes nothing, and what waits for
+        # that subscriber, who counts, is not dropped.
         self._config.write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
             f"persistence true\npersistence_location {folder}/\nautosave_interval 0\n"

@@ -26,15 +26,24 @@ class Heard:
 
 
 class Listener:
-    """``mosquitto_sub`` on ``#``; ``prefix`` is a command line that runs it elsewhere (``ip netns exec``).
+    """``mosquitto_sub``; ``prefix`` is a command line that runs it elsewhere (``ip netns exec``).
 
+    :param topics: filters of what it hears.
     :param session: its client id, for a session that the broker keeps while it is away; "" for none.
     """
 
     def __init__(
-        self, output: Path, port: int, *, host: str = "127.0.0.1", prefix: Sequence[str] = (), session: str = ""
+        self,
+        output: Path,
+        port: int,
+        *,
+        host: str = "127.0.0.1",
+        prefix: Sequence[str] = (),
+        session: str = "",
+        topics: Sequence[str] = ("#",),
     ) -> None:
-        command = ("mosquitto_sub", "-h", host, "-p", str(port), "-q", "1", "-t", "#", "-F", "%U %r %q %t %x")
+        heard = (word for one in topics for word in ("-t", one))
+        command = ("mosquitto_sub", "-h", host, "-p", str(port), "-q", "1", *heard, "-F", "%U %r %q %t %x")
         kept = ("-c", "-i", session) if session else ()
         self.process = Process((*prefix, *command, *kept), output)
         self._tail = Tail(output)

@@ -108,14 +108,15 @@ class FakeThread:
 
 
 class FakeResolver:
-    """Resolver with one address, or that fails with ``failure``."""
+    """Resolver with one address, or ``addresses``, or that fails with ``failure``."""
 
     failure: AttemptFailed | None = None
+    addresses: tuple[Address, ...] = ()
 
     async def resolve(self, host: str, port: int) -> tuple[Address, ...]:
         if self.failure is not None:
             raise self.failure
-        return ((2, (host, port)),)
+        return self.addresses or ((2, (host, port)),)
 
     def stop(self) -> None:
         pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,7 @@ class Script:
     :ivar greeting: bytes that are sent before anything is heard, as a web server's. :ivar answer: instead of CONNACK.
     :ivar acknowledge: PUBLISH with PUBACK. :ivar acknowledge_after: so late.
     :ivar pong: PINGREQ with PINGRESP. :ivar lifetime: then the connection is reset; 0: never.
+    :ivar closes_for: topics and filters; who publishes or subscribes to one is thrown off without a word.
     :ivar read_rate: bytes per second that are read at most; 0: all.
     :ivar garbage: bytes that are said after the first PUBLISH.
     :ivar large: remaining length of a message that is begun after the first PUBLISH; 0: none. ``large_octets`` of it
@@ -36,6 +38,7 @@ class Script:
     acknowledge_after: float = 0.0
     pong: bool = True
     lifetime: float = 0.0
+    closes_for: tuple[str, ...] = ()
     read_rate: float = 0.0
     garbage: bytes = b""
     large: int = 0
@@ -145,6 +148,9 @@ class _Session(Protocol):
         elif kind == PUBLISH:
             size = int.from_bytes(content[:2], "big")
             topic, rest = content[2 : 2 + size].decode(), content[2 + size :]
+            if topic in self.script.closes_for:
+                self.transport.loseConnection()
+                return
             if flags & 6:
                 identifier, rest = rest[:2], rest[2:]
                 if self.script.acknowledge:
@@ -155,7 +161,11 @@ class _Session(Protocol):
             if self.script.large and not self._dawdled:
                 self._begin_large()
         elif kind == SUBSCRIBE:
-            self.transport.write(bytes((SUBACK << 4, 3)) + content[:2] + b"\x01")
+            filters = list(_filters(content[2:]))
+            if any(each in self.script.closes_for for each in filters):
+                self.transport.loseConnection()
+                return
+            self.transport.write(bytes((SUBACK << 4, 2 + len(filters))) + content[:2] + b"\x01" * len(filters))
         elif kind == PINGREQ and self.script.pong:
             self._say(bytes((PINGRESP << 4, 0)))
 
@@ -174,6 +184,14 @@ class _Session(Protocol):
                 self._later(script.connack + 0.01, self.transport.loseConnection)
         if script.lifetime:
             self._later(script.lifetime, self.transport.abortConnection)
+
+
+def _filters(content: bytes) -> Iterator[str]:
+    """The filters of a SUBSCRIBE (MQTT 3.1.1, 3.8.3), each with its QoS behind it."""
+    while content:
+        size = int.from_bytes(content[:2], "big")
+        yield content[2 : 2 + size].decode()
+        content = content[3 + size :]
 
 
 class FakeBroker:

@@ -29,6 +29,7 @@ class Mosquitto:
         self.log = folder / f"mosquitto-{self.port}.log"
         self._config = folder / f"mosquitto-{self.port}.conf"
         user = "user root\n" if os.geteuid() == 0 else ""  # else it gives its rights up and cannot read the files here
+        # Floods are what is tested: a subscriber that is behind is to lose none of them.
         self._config.write_text(
             f"{user}listener {self.port} 127.0.0.1\nmax_queued_messages 0\nlog_dest stderr\nlog_type all\n{lines}\n"
         )

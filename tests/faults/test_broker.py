@@ -221,12 +221,16 @@ async def test_two_daemons_with_one_node_id(broker: Any, station: Any, protocol:
 
 @pytest_twisted.ensureDeferred
 @pytest.mark.parametrize("limit", ["retain_available false", "max_qos 0"])
-async def test_limits_of_the_broker(broker: Any, station: Any, limit: str) -> None:
-    """A broker that retains nothing, or takes QoS 0 only (MQTT 5, 3.2.2.3), has us keep to that and stay connected."""
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_limits_of_the_broker(broker: Any, station: Any, limit: str, protocol: str) -> None:
+    """A broker that retains nothing, or takes QoS 0 only, has us keep to that and stay connected, with a will.
+
+    With MQTT 5 it says so (3.2.2.3); with 3.1.1 it closes the connection, first for the will and then for each message.
+    """
     mosquitto = broker(lines=f"allow_anonymous true\n{limit}")
     await mosquitto.start()
-    one = await station(mosquitto.port, protocol="5").start()
-    await one.connects()
+    one = await station(mosquitto.port, protocol=protocol, lwt_topic="site/lwt").start()
+    await one.connects(30)
     one.say_state("state/x", "here")
     one.say(20)
     await one.settled()

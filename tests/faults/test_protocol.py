@@ -101,6 +101,68 @@ async def test_refusals(fake: Any, station: Any, code: int, reason: str, state: 
 
 @pytest.mark.long
 @pytest_twisted.ensureDeferred
+@pytest.mark.parametrize(
+    ("what", "script"),
+    [("CONNACK", {"connack": 7.0}), ("PUBACK", {"acknowledge_after": 6.0})],
+)
+async def test_slow_whenever_it_is_asked(fake: Any, station: Any, what: str, script: dict[str, float]) -> None:
+    """A broker that needs longer for each answer than one that is dead is given is let have it, after two attempts."""
+    broker = fake(**script)
+    one = await station(broker.port).start()
+    one.say(50)
+    await one.connects(40)
+    await one.settled(60)
+    connects = len(broker.record.connects)
+    one.say(50)
+    await one.settled(60)
+    assert len(broker.record.connects) == connects <= 4
+    one.balance(f"{what} takes {max(script.values()):g} s, always", arrivals(broker), remark=f"{connects} attempts")
+    one.check_pairs()
+
+
+@pytest.mark.long
+@pytest_twisted.ensureDeferred
+async def test_refused_at_the_first_start(fake: Any, station: Any) -> None:
+    """A machine that starts with its broker is refused at first: FAILED is told at once, and it is let in soon."""
+    broker = fake(code=5)
+    one = await station(broker.port, username="joe").start()
+    one.say(50)
+    await until(lambda: one.service.client.metrics.failures >= 2, 8)
+    assert one.service.state is ConnectionState.FAILED
+    assert one.service.client.advice == "check MQTT_USERNAME and MQTT_PASSWORD"
+    broker.script.code = 0
+    back = time.monotonic()
+    await one.connects(15)
+    remark = f"in after {time.monotonic() - back:.1f} s"
+    await one.settled()
+    one.balance("a login that is refused while both start", arrivals(broker), remark=remark)
+    one.check_pairs()
+
+
+@pytest.mark.long
+@pytest_twisted.ensureDeferred
+async def test_closes_for_what_a_connection_begins_with(fake: Any, station: Any) -> None:
+    """The birth message, or a filter, for which the broker closes the connection is left out, told, and taken later."""
+    broker = fake(closes_for=("f/lwt", "in/closed"))
+    one = station(broker.port, lwt_topic="f/lwt")
+    for each in ("in/closed", "in/open"):
+        one.service.subscribe(each, lambda topic, payload: None)
+    await one.start()
+    one.say(200)
+    await until(lambda: len(arrivals(broker)) >= 200, 60, lambda: one.service.client.reason)
+    await until(lambda: one.connected and "subscribe to in/closed" in one.service.client.warning, 30)
+    assert "publish on f/lwt" in one.service.client.warning
+    broker.script.closes_for = ()
+    await until(lambda: "left out" not in one.service.client.warning, 60)
+    assert "f/lwt" in [topic for topic, _, _ in broker.record.published]
+    remark = f"{len(broker.record.connects)} connections"
+    await one.settled()
+    one.balance("closed for a SUBSCRIBE and for the birth", arrivals(broker), remark=remark)
+    one.check_pairs()
+
+
+@pytest.mark.long
+@pytest_twisted.ensureDeferred
 async def test_flapping(fake: Any, station: Any) -> None:
     """A broker that accepts and resets after 0.2 s, again and again, gets everything and is not hammered."""
     broker = fake(lifetime=0.2)

@@ -34,6 +34,7 @@ class Broker:
         self.port = free_port()
         self._config = folder / f"{self.port}.conf"
         user = "user root\n" if os.geteuid() == 0 else ""  # else it gives its rights up and cannot read the files here
+        # Floods are what is tested: a subscriber that is behind is to lose none of them.
         self._config.write_text(f"{user}listener {self.port} 127.0.0.1\nmax_queued_messages 0\n{lines}\n")
         self._process: subprocess.Popen[bytes] | None = None
 

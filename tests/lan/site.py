@@ -32,6 +32,28 @@ def fetched(host: Host, url: str, token: str = "") -> Any:
     return json.loads(host.run(*python("-c", _FETCH, url, token)))
 
 
+def run_broker(host: Host, *lines: str) -> None:
+    """Run a broker on a host, for all hosts. Where no ``lines`` say otherwise it is as mosquitto comes."""
+    settings = host.lab.directory / f"{host.name}-mosquitto.conf"
+    settings.write_text("\n".join((f"listener {PORT} 0.0.0.0", "allow_anonymous true", *lines, "")), "ascii")
+    host.start("mosquitto", "-c", str(settings))
+
+
+def listen(host: Host, *topics: str, session: str = "") -> Listener:
+    """A client on the broker's host that hears ``topics``, or everything, from now on, and what is retained."""
+    deadline = time.monotonic() + 10
+    while True:
+        prefix = ("ip", "netns", "exec", host.namespace)
+        output = host.lab.directory / f"heard-{time.monotonic_ns()}.log"
+        listener = Listener(output, PORT, prefix=prefix, session=session, topics=topics or ("#",))
+        time.sleep(0.3)
+        if listener.process.process.poll() is None:
+            host.processes.append(listener.process)
+            return listener
+        listener.end()
+        assert time.monotonic() < deadline, "mosquitto does not come up"
+
+
 class Site:
     """One host with a broker, a listener and the daemon."""
 
@@ -44,25 +66,14 @@ class Site:
         self.started_at = 0.0
 
     def start_broker(self) -> Process:
-        """Run the broker; it drops nothing of what waits for a listener that is behind."""
+        """Run the broker; it drops nothing of what waits for our listener, which a thousand cameras leave behind."""
         settings = self.lab.directory / "mosquitto.conf"
         settings.write_text("max_queued_messages 0\n", "ascii")
         return self.host.start("mosquitto", "-c", str(settings), "-p", str(PORT))
 
     def listen(self, host: Host | None = None, session: str = "") -> Listener:
         """A client that hears everything from now on, and what is retained; on the broker's host."""
-        host = host or self.host
-        deadline = time.monotonic() + 10
-        while True:
-            prefix = ("ip", "netns", "exec", host.namespace)
-            output = self.lab.directory / f"heard-{time.monotonic_ns()}.log"
-            listener = Listener(output, PORT, prefix=prefix, session=session)
-            time.sleep(0.3)
-            if listener.process.process.poll() is None:
-                host.processes.append(listener.process)
-                return listener
-            listener.end()
-            assert time.monotonic() < deadline, "mosquitto does not come up"
+        return listen(host or self.host, session=session)
 
     def online(self, mac: str, seconds: float = 20.0, *, address: str = "") -> dict[str, Any]:
         """The status document that first said that a camera is online (at ``address``)."""

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from tests.lan.lab import REASON, Lab
-from tests.lan.site import cid, simulated
-from tests.lan.test_nodes import PORT, node
+from tests.lan.site import PORT, cid, listen, run_broker, simulated
+from tests.lan.test_nodes import node
 from tests.listener import Listener
 from tests.processes import wait_until
 
@@ -26,13 +26,8 @@ SITES = {"north": "10.77.0.1", "south": "10.77.0.2"}
 def broker(lab: Lab, name: str, bridge: str = "") -> Listener:
     """A broker on the host of a site, and what is heard there."""
     host = next(one for one in lab.hosts if one.name == name)
-    settings = lab.directory / f"{name}.conf"
-    settings.write_text(f"listener {PORT} 0.0.0.0\nallow_anonymous true\n{bridge}", "ascii")
-    host.start("mosquitto", "-c", str(settings))
-    time.sleep(1.0)
-    listener = Listener(lab.directory / f"{name}-heard.log", PORT, prefix=("ip", "netns", "exec", host.namespace))
-    host.processes.append(listener.process)
-    return listener
+    run_broker(host, bridge)
+    return listen(host)
 
 
 def test_split_and_healed(lab: Lab) -> None:

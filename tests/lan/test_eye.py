@@ -45,6 +45,7 @@ class OpenSite(Site):
     """One whose broker can be reached from other hosts."""
 
     def start_broker(self) -> Process:
+        # It is flooded, and the node and our listener are to get all of it.
         settings = self.lab.directory / "mosquitto.conf"
         settings.write_text(f"listener {PORT} 0.0.0.0\nallow_anonymous true\nmax_queued_messages 0\n", "ascii")
         return self.host.start("mosquitto", "-c", str(settings))

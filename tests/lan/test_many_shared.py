@@ -13,8 +13,8 @@ import pytest
 
 from tests.lan.farm import plant
 from tests.lan.lab import REASON, Lab
-from tests.lan.site import cid
-from tests.lan.test_nodes import BROKER, PORT, TAKEOVER, node
+from tests.lan.site import cid, listen, run_broker
+from tests.lan.test_nodes import BROKER, TAKEOVER, node
 from tests.listener import Heard, Listener
 from tests.processes import Process, wait_until
 
@@ -89,12 +89,9 @@ def test_three_hundred(lab: Lab) -> None:
     farm = plant(lab, "farm", "10.77.0.0/22", COUNT, first=100)
     farm.start()
     host = lab.host("broker", BROKER, "02:00:00:00:00:01", 22)
-    settings = lab.directory / "mosquitto.conf"
-    settings.write_text(f"listener {PORT} 0.0.0.0\nallow_anonymous true\nmax_queued_messages 0\n", "ascii")
-    host.start("mosquitto", "-c", str(settings))
-    time.sleep(1.0)
-    listener = Listener(lab.directory / "heard.log", PORT, prefix=("ip", "netns", "exec", host.namespace))
-    host.processes.append(listener.process)
+    # Our listener hears thousands of messages within seconds, and none of them may be missing in the account.
+    run_broker(host, "max_queued_messages 0")
+    listener = listen(host)
     account = Account(listener, frozenset(cid(one.mac) for one in farm.cameras))
     daemons: dict[str, Process] = {}
     hosts = {name: lab.host(name, f"10.77.0.{n}", f"02:00:00:00:01:{n:02d}", 22) for n, name in enumerate(NAMES, 2)}

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.lan.lab import REASON, Host, Lab, python
-from tests.lan.site import cid, fetched, simulated
-from tests.listener import Heard, Listener
+from tests.lan.site import PORT, cid, fetched, listen, run_broker, simulated
+from tests.listener import Heard
 from tests.processes import ROOT, Process, wait_until
 from tests.soak.launcher import set_wall
 
@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.alone,  # it measures a takeover of five seconds
 ]
 
-BROKER, PORT = "10.77.0.1", 1883
+BROKER = "10.77.0.1"
 MACS = {f"10.77.0.{number}": f"02:00:00:00:00:{number}" for number in (21, 22, 23)}
 #: A takeover may take five seconds; a busy machine and the way to the subscriber are not the election's.
 TAKEOVER = 7.0
@@ -59,12 +59,8 @@ class Fleet:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         host = lab.host("broker", BROKER, "02:00:00:00:00:01")
-        settings = lab.directory / "mosquitto.conf"
-        settings.write_text(f"listener {PORT} 0.0.0.0\nallow_anonymous true\nmax_queued_messages 0\n", "ascii")
-        host.start("mosquitto", "-c", str(settings))
-        time.sleep(1.0)
-        self.listener = Listener(lab.directory / "heard.log", PORT, prefix=("ip", "netns", "exec", host.namespace))
-        host.processes.append(self.listener.process)
+        run_broker(host)
+        self.listener = listen(host)
         self.hosts: dict[str, Host] = {}
         self.daemons: dict[str, Process] = {}
         for address, mac in MACS.items():

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ from typing import Any
 import pytest
 
 from tests.lan.lab import REASON, Lab, python
-from tests.lan.site import LOGIN, cid, simulated
-from tests.listener import Listener
+from tests.lan.site import LOGIN, PORT, cid, listen, run_broker, simulated
 from tests.outputs.frigate_rules import load
 from tests.peers.frigate import RECORDED
 from tests.processes import ROOT, Process, wait_until
@@ -25,7 +23,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("mosquitto") is None, reason="needs mosquitto and its clients"),
 ]
 
-BROKER, PORT, NVR = "10.77.0.1", 1883, "10.77.0.5"
+BROKER, NVR = "10.77.0.1", "10.77.0.5"
 MACS = {f"10.77.0.{number}": f"02:00:00:00:00:{number}" for number in (21, 22, 23)}
 CAMERAS = {cid(mac) for mac in MACS.values()}
 TOPIC = "frigate/config/cameras"
@@ -39,12 +37,8 @@ class Stage:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         host = lab.host("broker", BROKER, "02:00:00:00:00:01")
-        settings = lab.directory / "mosquitto.conf"
-        settings.write_text(f"listener {PORT} 0.0.0.0\nallow_anonymous true\nmax_queued_messages 0\n", "ascii")
-        host.start("mosquitto", "-c", str(settings))
-        time.sleep(1.0)
-        self.listener = Listener(lab.directory / "heard.log", PORT, prefix=("ip", "netns", "exec", host.namespace))
-        host.processes.append(self.listener.process)
+        run_broker(host)
+        self.listener = listen(host)
         for address, mac in MACS.items():
             simulated(lab, f"sim{mac[-2:]}", address, mac, "--auth", "digest").processes[0].wait_for("camera", 20)
         self.hosts = {

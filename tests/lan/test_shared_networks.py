@@ -11,9 +11,9 @@ import pytest
 
 from tests.lan.farm import plant
 from tests.lan.lab import REASON, Host, Lab
-from tests.lan.site import fetched
-from tests.lan.test_nodes import BROKER, PORT, node
-from tests.listener import Heard, Listener
+from tests.lan.site import PORT, fetched, listen, run_broker
+from tests.lan.test_nodes import BROKER, node
+from tests.listener import Heard
 from tests.processes import wait_until
 
 pytestmark = [
@@ -45,12 +45,8 @@ def test_shared_network(lab: Lab) -> None:
     farm = plant(lab, "far", FAR, 3, mac="02:1f", bridge="br1", gateway="10.78.0.1")
     farm.start()
     host = lab.host("broker", BROKER, "02:00:00:00:00:01")
-    settings = lab.directory / "mosquitto.conf"
-    settings.write_text(f"listener {PORT} 0.0.0.0\nallow_anonymous true\nmax_queued_messages 0\n", "ascii")
-    host.start("mosquitto", "-c", str(settings))
-    time.sleep(1.0)
-    listener = Listener(lab.directory / "heard.log", PORT, prefix=("ip", "netns", "exec", host.namespace))
-    host.processes.append(listener.process)
+    run_broker(host)
+    listener = listen(host)
     hosts, daemons = {}, {}
     for number, (name, address) in enumerate(NODES.items(), 2):
         one = hosts[name] = lab.host(name, address, f"02:00:00:00:01:{number:02d}")

@@ -50,8 +50,20 @@ class Advice(SynchronousTestCase):
             )
         mismatch = "Hostname mismatch, certificate is not valid for 'mqtt.example'."
         self.assertIn("MQTT_BROKER", advice(refused(mismatch), TLS))
+        self.assertTrue(refused(mismatch).endswith("is not valid for 'mqtt.example'"), "more words follow it")
         self.assertIn("renew", advice(refused("certificate has expired"), TLS))
         self.assertIn("TLS_CERT_PATH", advice("TLS files: ca.pem cannot be used: No such file or directory", TLS))
+
+    def test_our_certificate(self) -> None:
+        """One that is missing is told apart from one that is refused, and a key from one that is of another."""
+        alert = ssl.SSLError(1, "x")
+        alert.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+        reason, _ = describe_error(alert)
+        self.assertIn("set TLS_CERT_PATH and TLS_KEY_PATH", advice(reason, TLS))
+        self.assertTrue(advice(reason, replace(TLS, tls_cert_path="we.pem")).startswith("check TLS_CA_PATH"))
+        mismatch = "TLS files: we.pem cannot be used: KEY_VALUES_MISMATCH"
+        told = advice(mismatch, replace(TLS, tls_cert_path="we.pem", tls_key_path="other.key"))
+        self.assertEqual("the key in TLS_KEY_PATH is not that of the certificate in TLS_CERT_PATH", told)
 
     def test_wrong_ports(self) -> None:
         """TLS without MQTT_TLS, MQTT_TLS without TLS, and a place where there is no broker."""

@@ -16,12 +16,16 @@ from twisted_detector.errors import LocalError
 from twisted_detector.interfaces import ISubscriber
 from twisted_detector.model import Message, Secret
 from twisted_detector.mqtt.client import MAX_NAMED, MqttClient, MqttSettings
+from twisted_detector.mqtt.connection.machine import ConnectionPolicy
 from twisted_detector.mqtt.network.attempts import MAX_THREADS_LOST, AttemptRunner
 from twisted_detector.mqtt.network.buffered_socket import AttemptFailed
 from twisted_detector.mqtt.network.loop import LoopReport
 from twisted_detector.mqtt.network.paho_session import Ending
+from twisted_detector.mqtt.network.will import SUSPICIOUS, WillLimits
 from twisted_detector.mqtt.presence import PresenceIdentity
 from twisted_detector.mqtt.seams import Cause, ConnectionState, IConnectionActions
+from twisted_detector.mqtt.sender import FIRST_PAUSE
+from twisted_detector.mqtt.single_topics import TopicSet
 from twisted_detector.testing.outbox import MemoryOutbox
 
 STATE = ConnectionState
@@ -184,12 +188,13 @@ class SessionTests(MqttTestCase):
     def test_thread_that_hangs_is_replaced(self) -> None:
         """A thread that does not come back costs one attempt; another takes its place, but not without end."""
         self.make().startService()
+        late = ConnectionPolicy().attempt_timeout
         for lost in range(MAX_THREADS_LOST):
-            self.reactor.advance(20)
+            self.reactor.advance(late)
             self.assertEqual(self.loops[-1].calls, ["close"])
             self.reactor.pump([3.0])
             self.assertEqual(len(self.threads), lost + 2)
-        self.reactor.advance(20)
+        self.reactor.advance(late)
         self.reactor.pump([3.0] * 3)
         self.assertEqual(len(self.threads), MAX_THREADS_LOST + 1)
         self.assertEqual(self.mqtt.reason, "the network threads do not come back")
@@ -216,6 +221,80 @@ class SessionTests(MqttTestCase):
         self.assertIs(self.mqtt.state, STATE.RECONNECTING)
         self.reactor.advance(0.25)
         self.assertEqual([loop.job.protocol for loop in self.loops], [5, 4])
+
+    def test_next_address(self) -> None:
+        """Where somebody accepts TCP and lets nobody in, the next attempt begins elsewhere; where one did, there."""
+        one, two, three = ((2, (f"192.0.2.{number}", 1883)) for number in (1, 2, 3))
+        self.resolver.addresses = (one, two, three)
+        self.make().startService()
+        orders = []
+        for address, accepted in ((one, False), (two, False), (three, False), (one, False), (None, False), (two, True)):
+            orders.append(self.loops[-1].job.addresses)
+            if accepted:
+                self.accept()
+            self.threads[0].end(Ending("gone", accepted=accepted, address=address))
+            self.reactor.advance(3.0)
+        orders.append(self.loops[-1].job.addresses)
+        self.assertEqual([each[0] for each in orders], [one, two, three, one, two, two, two])
+        self.assertEqual(orders[1], (two, three, one))
+        self.assertEqual(orders[-1], (two, three, one))
+
+    def test_will_that_is_refused(self) -> None:
+        """A broker that takes no retained will, or none of its QoS, gets another one at the next attempt."""
+        self.make(protocol="5").startService()
+        limits = WillLimits(qos=0, retain=False)
+        self.assertEqual(self.loops[-1].job.will_limits, WillLimits())
+        self.threads[0].end(Ending("retain not supported", will_limits=limits))
+        self.reactor.advance(0.25)
+        self.assertEqual(self.loops[-1].job.will_limits, limits)
+        self.threads[0].end(Ending("gone"))
+        self.reactor.advance(3.0)
+        self.assertEqual(self.loops[-1].job.will_limits, limits)
+
+    def test_will_that_the_broker_closes_for(self) -> None:
+        """It is left out, or changed, once another was let in twice right after ours was not."""
+        self.make().startService()
+        closed = Ending("the broker closed the connection instead of answering CONNECT", closed=True)
+        ours: list[WillLimits] = []
+        for _ in range(SUSPICIOUS + 1):
+            ours.append(self.loops[-1].job.will_limits)
+            self.threads[0].end(closed)
+            if len(ours) >= SUSPICIOUS:
+                trial = self.loops[-1]
+                self.assertEqual(trial.job.will_limits, WillLimits(retain=False))
+                trial.accept()
+                self.assertIs(self.mqtt.state, STATE.CONNECTING, "that is no connection")
+                self.assertEqual((trial.calls, trial.filters), (["close"], []))
+                self.threads[0].end(Ending("closed by this program", accepted=True))
+            self.assertIs(self.mqtt.state, STATE.RECONNECTING)
+            self.assertIn("instead of answering CONNECT", self.mqtt.reason)
+            self.reactor.advance(3.0)
+        self.assertEqual(ours, [WillLimits()] * 4)
+        self.assertEqual(self.loops[-1].job.will_limits, WillLimits(retain=False))
+        self.accept()
+        self.assertIs(self.mqtt.state, STATE.CONNECTED)
+
+    def test_stop_during_such_a_trial(self) -> None:
+        """A stop ends it as any attempt."""
+        self.make().startService()
+        for _ in range(SUSPICIOUS):
+            self.threads[0].end(Ending("closed", closed=True))
+            if len(self.loops) <= SUSPICIOUS:
+                self.reactor.advance(3.0)
+        self.assertEqual(self.loops[-1].job.will_limits, WillLimits(retain=False))
+        stopping = self.mqtt.stopService()
+        self.assertEqual(self.loops[-1].calls, ["close"])
+        self.threads[0].end(Ending("abandoned"))
+        self.successResultOf(stopping)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_patience_is_kept_over_attempts(self) -> None:
+        """What one attempt learns of how long the broker takes is known in the next."""
+        self.make().startService()
+        first = self.loops[-1].job.patience
+        self.threads[0].end(Ending("silent"))
+        self.reactor.advance(0.25)
+        self.assertIs(self.loops[-1].job.patience, first)
 
     def test_failing_listeners_hurt_nobody(self) -> None:
         """A state listener and an event sink that raise are logged; the connection goes on."""
@@ -296,6 +375,45 @@ class SendingTests(MqttTestCase):
         self.assertEqual(self.outbox.refusals[0][1], "the broker says: not authorized")
         self.assertEqual(len(loop.items), 1)
         self.assertEqual(self.mqtt.metrics.refused, 1)
+
+    def test_put_off(self) -> None:
+        """A broker that takes nothing for now is left in peace, ever longer, and gets it all in its order."""
+        loop = self.connect(lwt_topic="")
+        self.put(6)
+        for wait in (FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE):
+            items, loop.items = loop.items, []
+            self.assertEqual([int(item.message.payload) for item in items], list(range(6)))
+            loop.deliver(loop, LoopReport(postponed=[(item.token, "quota exceeded") for item in items]))
+            self.reactor.advance(wait - 0.1)
+            self.assertEqual(loop.items, [])
+            self.reactor.advance(0.1)
+        loop.acknowledge()
+        self.put(1)
+        item = loop.items.pop()
+        loop.deliver(loop, LoopReport(postponed=[(item.token, "quota exceeded")]))
+        self.reactor.advance(FIRST_PAUSE)
+        loop.acknowledge()
+        self.assertEqual([int(message.payload) for message in self.outbox.delivered], [*range(6), 0])
+        self.assertEqual((self.outbox.refusals, self.reactor.getDelayedCalls()), ([], []))
+
+    def test_pause_ends_with_the_connection(self) -> None:
+        """A new connection is not held up by what the last one was told; a stop leaves no timer."""
+        loop = self.connect(lwt_topic="")
+        self.put(1)
+        item = loop.items.pop()
+        loop.deliver(loop, LoopReport(postponed=[(item.token, "quota exceeded")]))
+        self.threads[0].end(Ending("gone", accepted=True))
+        self.reactor.advance(0.25)
+        self.assertEqual(len(self.accept().acknowledge()), 1)
+
+    def test_birth_that_is_put_off(self) -> None:
+        """A message of our own is not tried again: the next connection has its own."""
+        loop = self.connect()
+        (birth,) = loop.items
+        loop.deliver(loop, LoopReport(postponed=[(birth.token, "quota exceeded")]))
+        self.reactor.advance(FIRST_PAUSE)
+        self.put(1)
+        self.assertEqual([item.message.topic for item in loop.items[1:]], ["t"])
 
     def test_broken_outbox_is_contained(self) -> None:
         """An outbox that raises is logged and does not end the connection."""
@@ -575,22 +693,29 @@ class SubscribingTests(MqttTestCase):
         ends["b"]()
         self.assertEqual(loop.unsubscribed[2:], ["site/x", "b"])
 
-    def test_many(self) -> None:
-        """What matches many is subscribed last, with QoS 0: of QoS 1 a broker drops what is more than it queues."""
+    def test_single_topics(self) -> None:
+        """Of what thousands match the broker is asked topic by topic, in each connection, last; what comes of any topic
+        that matches is heard."""
         loop = self.connect(lwt_topic="", republish_topic="")
-        self.mqtt.subscribe("many/+", lambda topic, payload: None, many=True)
+        wanted = TopicSet()
+        wanted.add(["many/1"])
+        heard: list[str] = []
+        end = self.mqtt.subscribe("many/+", lambda topic, payload: heard.append(topic), only=wanted)
         self.mqtt.subscribe("one", lambda topic, payload: None)
-        self.assertEqual(loop.qos, {"many/+": 0, "one": 1})
+        self.assertEqual(loop.qos, {"many/1": 0, "one": 1})
+        loop.deliver(loop, LoopReport(subscribed=["many/1", "one"]))
+        wanted.add(["many/2"])
+        loop.deliver_message("many/1", b"")
+        self.assertEqual((loop.filters[2:], heard), (["many/2"], ["many/1"]))
         self.threads[0].end(Ending("gone", accepted=True))
+        wanted.add(["many/3"])
         self.reactor.advance(0.25)
         loop = self.accept()
-        self.assertEqual((loop.filters, loop.qos), (["one", "many/+"], {"one": 1, "many/+": 0}))
-        # Somebody who may miss nothing of it gets it as he wants.
-        end = self.mqtt.subscribe("many/+", lambda topic, payload: None)
-        self.assertEqual((loop.filters[2:], loop.qos["many/+"], loop.unsubscribed), (["many/+"], 1, []))
+        self.assertEqual(loop.filters, ["one", "many/1", "many/2", "many/3"])
         end()
-        self.mqtt.subscribe("many/+", lambda topic, payload: None, many=True)
-        self.assertEqual(loop.filters[3:], [])
+        end()
+        loop.deliver_message("many/1", b"")
+        self.assertEqual((loop.unsubscribed, heard), (["many/1", "many/2", "many/3"], ["many/1"]))
 
     def test_own_topics(self) -> None:
         """The end of somebody's subscription to a topic of our own does not end ours."""

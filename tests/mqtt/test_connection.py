@@ -149,6 +149,37 @@ class ConnectionTests(SynchronousTestCase):
         connection.ended(connection.epoch, "nothing listens there", now + 300.0)
         self.assertIs(connection.state, STATE.RECONNECTING)
 
+    def test_refusal_at_the_first_start(self) -> None:
+        """A login that was never let in is FAILED at once, and tried again within seconds for the first minutes.
+
+        Whenever the broker is willing within these, we are let in at most 20 s and the jitter later.
+        """
+        connection, seen = make()
+        connection.start(0.0)
+        now, delays = 0.0, []
+        while now < 400.0:
+            connection.ended(connection.epoch, "wrong user name or password", now, True, Cause.LOGIN)
+            self.assertEqual((connection.state, connection.reason), (STATE.FAILED, "wrong user name or password"))
+            delays.append(seen.timers.pop(RETRY))
+            now += delays[-1]
+            connection.timer_expired(RETRY, now)
+        self.assertEqual(delays[:3], [4.0, 8.0, 16.0])
+        self.assertEqual(set(delays[3:-1]), {20.0})
+        self.assertEqual(delays[-1], 300.0)
+        self.assertLess(len(delays), 20)
+        connection.connected(connection.epoch, 1, now)
+        connection.ended(connection.epoch, "gone", now + 1)
+        self.assertIs(connection.state, STATE.RECONNECTING)
+
+    def test_limits_of_that_hope(self) -> None:
+        """No slow retry, a shorter one, and a maximum of attempts hold all the same."""
+        for policy, delay in (({"slow_retry": None}, None), ({"slow_retry": 1.0}, 1.0), ({"max_attempts": 1}, 300.0)):
+            connection, seen = make(**policy)
+            connection.start(0.0)
+            connection.ended(1, "wrong user name or password", 0.0, True, Cause.LOGIN)
+            self.assertIs(connection.state, STATE.FAILED)
+            self.assertEqual(seen.timers.get(RETRY), delay)
+
     def test_taken_over_by_another_client(self) -> None:
         """Each attempt throws the other off, so the delays grow to a minute, and begin anew when he has gone."""
         connection, seen = make()

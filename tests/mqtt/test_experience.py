@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_detector.mqtt.connection.experience import (
+    ACCEPTED_BEFORE,
     CERTAIN_WAIT,
     LET_IN_BEFORE,
     SHORT,
@@ -26,9 +27,10 @@ class RefusalTests(SynchronousTestCase):
         return judged.reason, judged.terminal
 
     def test_login_that_was_never_let_in(self) -> None:
-        """It is wrong, as the broker says."""
-        self.assertEqual(self.refuse(0.0), (WORDS, True))
-        self.assertEqual(self.refuse(9.0), (WORDS, True))
+        """It is wrong, as the broker says; for five minutes it may be the broker's start all the same."""
+        for now, passing in ((0.0, True), (299.0, True), (300.0, False), (900.0, False)):
+            judged = self.experience.judge_attempt(WORDS, True, Cause.LOGIN, now)
+            self.assertEqual((judged.reason, judged.terminal, judged.passing), (WORDS, True, passing), now)
 
     def test_login_that_was_let_in(self) -> None:
         """It is doubted for five minutes, with the same words each time; then it is believed, and said otherwise."""
@@ -55,10 +57,25 @@ class RefusalTests(SynchronousTestCase):
         self.assertFalse(self.refuse(800.0)[1])
 
     def test_what_has_nothing_to_do_with_the_login(self) -> None:
-        """A certificate that is wrong, or a ban, is terminal whatever was before."""
+        """A ban is terminal whatever was before, and each attempt may make it longer."""
+        for _ in range(2):
+            judged = self.experience.judge_attempt("the broker has banned this client", True, Cause.OTHER, 1.0)
+            self.assertEqual((judged.reason, judged.terminal), ("the broker has banned this client", True))
+            self.assertFalse(judged.passing)
+            self.experience.record_success(0.0)
+
+    def test_terms_that_were_accepted(self) -> None:
+        """A version of MQTT, or a certificate, that was right before is doubted as a login is."""
+        words = "the broker does not speak this version of MQTT"
         self.experience.record_success(0.0)
-        judged = self.experience.judge_attempt("the broker has banned this client", True, Cause.OTHER, 1.0)
-        self.assertEqual((judged.reason, judged.terminal), ("the broker has banned this client", True))
+        judged = self.experience.judge_attempt(words, True, Cause.TERMS, 10.0)
+        self.assertEqual(
+            (judged.reason, judged.terminal),
+            (f"the broker refuses {ACCEPTED_BEFORE}; perhaps it is still starting ({words})", False),
+        )
+        judged = self.experience.judge_attempt(words, True, Cause.TERMS, 310.0)
+        self.assertTrue(judged.terminal)
+        self.assertIn(f"has refused {ACCEPTED_BEFORE} for more than 5 minutes", judged.reason)
 
 
 class UsedTwiceTests(SynchronousTestCase):

@@ -47,6 +47,20 @@ class Log(SynchronousTestCase):
         told = f"cannot connect to b:1883: {REFUSED}; check MQTT_USERNAME and MQTT_PASSWORD; next attempt in 300.0 s"
         self.assertEqual([told], self.at(LogLevel.warn))
 
+    def test_refused_login_that_is_tried_again_soon(self) -> None:
+        """It is one warning however often it is refused, and another one when it is tried again slowly only."""
+        for delay in (4.0, 8.0, 16.0, 20.0):
+            self.record("connecting", STATE.CONNECTING)
+            self.record("refused", STATE.FAILED, REFUSED, delay)
+            self.record("failed", STATE.FAILED, REFUSED, delay)
+        self.assertEqual(1, len(self.at(LogLevel.warn)))
+        for _ in range(2):
+            self.record("connecting", STATE.CONNECTING)
+            self.record("refused", STATE.FAILED, REFUSED, 300.0)
+            self.record("failed", STATE.FAILED, REFUSED, 300.0)
+        told = [str(each).rpartition("in ")[2] for each in self.at(LogLevel.warn)]
+        self.assertEqual(["4.0 s", "300.0 s", "300.0 s"], told)
+
     def test_still_not(self) -> None:
         """That it lasts is told when nothing was told of why, and not once more with the reason that was."""
         self.record("connecting", STATE.CONNECTING)

@@ -22,8 +22,10 @@ from twisted_detector.mqtt.network.buffered_socket import (
 )
 from twisted_detector.mqtt.network.connect import tls_context
 from twisted_detector.mqtt.network.paho_session import MQTT_3_1_1, MQTT_5, Job, PahoSession, connack_from
-from twisted_detector.mqtt.network.resolver import Resolver
-from twisted_detector.mqtt.network.watchdog import PING_AFTER, SILENCE, Watchdog
+from twisted_detector.mqtt.network.patience import SILENCE
+from twisted_detector.mqtt.network.resolver import Resolver, mixed
+from twisted_detector.mqtt.network.watchdog import PING_AFTER, Watchdog
+from twisted_detector.mqtt.network.will import WillLimits
 from twisted_detector.mqtt.seams import Cause
 from twisted_detector.mqtt.settings import MqttSettings
 from twisted_detector.mqtt.subscriptions import covers, matches
@@ -302,10 +304,26 @@ class EndingTests(ClientTestCase):
             self.assertEqual((ending.terminal, ending.fallback), (terminal, fallback), answer)
             self.assertEqual(self.flush(), [], "paho must not connect by itself")
 
+    def test_refused_will(self) -> None:
+        """A will that is refused for being retained, or for its QoS (MQTT 5), is no end: the next one is another."""
+        for code, limits in ((0x9A, WillLimits(1, False)), (0x9B, WillLimits(0, True)), (0x97, None)):
+            self.make(MQTT_5)
+            (connect,) = self.flush()
+            self.assertEqual(connect[9] & 0x3C, 0x2C, "a will of QoS 1, retained")
+            self.feed(bytes((0x20, 3, 0, code, 0)))
+            ending = self.ending()
+            self.assertEqual((ending.terminal, ending.will_limits), (False, limits))
+        wanted = MqttSettings(host="h", client_id="c", lwt_topic="w")
+        self.client = PahoSession(Job(wanted, MQTT_5, 1, b"gone", (), "c", WillLimits(0, False)), self.sock)
+        self.client.connect()
+        (connect,) = self.flush()
+        self.assertEqual(connect[9] & 0x3C, 0x04)
+
     def test_causes(self) -> None:
         """A refusal of who we are, a close without a word and a takeover are told apart from all other ends."""
         for protocol, answer, cause in (
-            (MQTT_3_1_1, b"\x20\x02\x00\x01", Cause.OTHER),
+            (MQTT_3_1_1, b"\x20\x02\x00\x01", Cause.TERMS),
+            (MQTT_5, b"\x20\x03\x00\x84\x00", Cause.TERMS),
             (MQTT_3_1_1, b"\x20\x02\x00\x02", Cause.LOGIN),
             (MQTT_3_1_1, b"\x20\x02\x00\x03", Cause.OTHER),
             (MQTT_3_1_1, b"\x20\x02\x00\x04", Cause.LOGIN),
@@ -321,9 +339,11 @@ class EndingTests(ClientTestCase):
         self.make()
         self.close()
         self.assertIs(self.ending().cause, Cause.OTHER)
+        self.assertTrue(self.ending().closed)
         self.connected()
         self.close()
         self.assertIs(self.ending(True).cause, Cause.CLOSED)
+        self.assertFalse(self.ending(True).closed)
         self.connected()
         self.raw.incoming.append(ConnectionResetError(104, "reset"))
         self.sock.fill()
@@ -526,6 +546,17 @@ class MatchingTests(SynchronousTestCase):
             ("$SYS/#", "$SYS/x", True),
         ):
             self.assertIs(matches(topic_filter, topic), expected, (topic_filter, topic))
+
+
+class AddressesTests(SynchronousTestCase):
+    def test_both_families(self) -> None:
+        """Of many addresses the first of each family are among those that are tried, in the system's order."""
+        six = tuple((10, (f"2001:db8::{number}", 1883, 0, 0)) for number in range(8))
+        four = tuple((2, (f"192.0.2.{number}", 1883)) for number in range(8))
+        self.assertEqual(mixed((*six, *four)), (six[0], four[0], six[1], four[1]))
+        self.assertEqual(mixed((*four, *six[:1])), (four[0], six[0], four[1], four[2]))
+        self.assertEqual(mixed(four), four[:4])
+        self.assertEqual(mixed(()), ())
 
 
 class ResolverTests(SynchronousTestCase):

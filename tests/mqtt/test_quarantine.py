@@ -72,6 +72,15 @@ class QuarantineTestCase(OutboxTestCase):
 
 
 class Finding(QuarantineTestCase):
+    def test_other_classes_do_not_wait(self) -> None:
+        """A broker that takes no state at all (it retains nothing) has all events as soon as one state is held."""
+        for number in range(10):
+            self.outbox.put(state(f"s/{number}", "poison"))
+            self.outbox.put(event(f"e{number}"))
+        self.connections_until("e9")
+        self.assertEqual(self.arrived, [f"e{number}" for number in range(10)])
+        self.assertLessEqual(len(self.losses), 6)
+
     def test_poison_is_passed(self) -> None:
         """After six lost connections one poisonous message no longer holds up what came after it; nothing is lost."""
         for number in range(50):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -69,6 +70,29 @@ class Files(SynchronousTestCase):
         self.assertEqual(
             sorted(one.name for one in self.folder.iterdir()), ["config.yml", "real.yml", "real.yml.previous"]
         )
+
+    def test_file_system_without_modes(self) -> None:
+        """Where neither a mode nor a flush of a folder is known (FAT, network shares) it is written, and said to be.
+
+        A file with logins is not: everybody might read it.
+        """
+        flush = os.fsync
+
+        def fsync(handle: int) -> None:
+            if stat.S_ISDIR(os.fstat(handle).st_mode):
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            flush(handle)
+
+        def fchmod(handle: int, mode: int) -> None:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+        self.path.write_text("x: 1\n")
+        self.patch(os, "fsync", fsync)
+        self.patch(os, "fchmod", fchmod)
+        self.assertTrue(self.deliver({NAME: {"a": 1}}).changed)
+        self.assertIn(NAME, self.path.read_text())
+        self.path.unlink()
+        self.assertIn("not permitted", self.refused(TargetUnavailable, secret=True))
 
     def test_nothing_to_do(self) -> None:
         """What stands there already is not written again; a dry run writes nothing and tells what it would."""

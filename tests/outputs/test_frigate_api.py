@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +39,9 @@ from twisted_detector.outputs.sync.seams import (
     TargetUnavailable,
 )
 from twisted_detector.outputs.sync.target import FIRST_RETRY, STARTING_RETRY, SyncTarget
+
+#: How Frigate's words about a file begin that it may only read.
+CANNOT_WRITE = "Could not write config file"
 
 
 class Files(Case):
@@ -456,6 +460,37 @@ class Trouble(Case):
             double = self.double(version, fault="lost")
             self.assertTrue(self.deliver(self.api(double), document(camera(1)).entries).changed)
             self.assertIn("024000000001", double.config.text)
+
+    def test_sent_elsewhere(self) -> None:
+        """A redirect, to ``https://`` or to a page for logins, is named as one, with its place and no secret of it."""
+        for place, shown in (
+            ("https://10.0.0.1:8971/login?rd=secret", "https://10.0.0.1:8971/login"),
+            ("/login", "/login"),
+            ("", "it does not say where"),
+        ):
+            double = self.double(MIDDLE)
+            api = self.api(double, ask=lambda request, place=place: Answer(302, [("Location", place)], b""))
+            said = self.failed(api, document(camera(1)).entries, TargetUnavailable)
+            self.assertTrue(said.startswith("it sends us elsewhere (302)"), said)
+            self.assertIn("FRIGATE_URL must be the program's own address", said)
+            self.assertTrue(said.endswith(shown), said)
+
+    def test_file_that_it_may_only_read(self) -> None:
+        """That is no fault of a camera, nor of what stands there: asked once, and said so."""
+        for version in VERSIONS:
+            double = self.double(version)
+            saves: list[Any] = []
+
+            def ask(request: Any, double: Any = double, saves: list[Any] = saves) -> Answer:
+                if not request.path.endswith("/config/save"):
+                    return double.answer(request)
+                saves.append(request)
+                said = {"success": False, "message": f"{CANNOT_WRITE}, be sure that Frigate has write permission"}
+                return Answer(400, [], json.dumps(said).encode())
+
+            said = self.failed(self.api(double, ask=ask), document(camera(1), camera(2)).entries, TargetRefused)
+            self.assertIn(f"Frigate would take it, but cannot write its file: {CANNOT_WRITE}", said)
+            self.assertEqual((1, THEIRS), (len(saves), double.config.text))
 
     def test_the_pause_after_a_restart(self) -> None:
         """What changes within the pause is in the file at once, and is no failure; the restart follows in its time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.peers.go2rtc import VERSIONS, Go2rtc
 from twisted_detector.model import Secret
 from twisted_detector.model.consumers import Consumer
 from twisted_detector.outputs.go2rtc.api import Go2rtcApi
-from twisted_detector.outputs.sync.http import basic_auth
+from twisted_detector.outputs.sync.http import HttpRequest, basic_auth
 from twisted_detector.outputs.sync.merging import is_ours
 from twisted_detector.outputs.sync.seams import (
     DeliveryResult,
@@ -133,6 +134,82 @@ class Streams(Case):
         self.assertEqual(place, self.away(Go2rtc("1.9.14", allow_paths=("/api",)).answer))
         said = self.away(lambda request: Answer(502, [], b"a proxy without a go2rtc"))
         self.assertEqual("go2rtc does not do it: status 502", said)
+        login = [("Location", "https://me:hunter2@sso.example/login?rd=http://10.0.0.1:1984/x#y")]
+        said = self.away(lambda request: Answer(302, login, b""))
+        self.assertEqual(
+            "it sends us elsewhere (302), as a page for logins before a program does; GO2RTC_URL must be the program's"
+            " own address: https://sso.example/login",
+            said,
+        )
+
+    def test_nothing_there(self) -> None:
+        """A list that is ``null`` is one without a stream."""
+        double, null = Go2rtc(VERSIONS[-1]), Answer(200, [], b"null\n")
+        ask = self.instead(double, lambda request: request.method == "GET" and not double.streams, null)
+        self.deliver(self.api_of(ask), STREAMS)
+        self.assertEqual(STREAMS, double.sources())
+
+    def test_done_whatever_was_said(self) -> None:
+        """What stands there was delivered, whatever a server, or a proxy before it, made of the answer."""
+        for status, body, file_fault in (
+            (201, b"", False),
+            (500, b"<html>oops</html>", False),
+            (504, b"", False),
+            (429, b"slow", False),
+            (400, b"open /x: read-only", True),
+            (400, b"", True),
+        ):
+            double = Go2rtc(VERSIONS[-1])
+            answer = Answer(status, [], body)
+            api = self.api_of(self.instead(double, lambda request: request.method != "GET", answer, do=True))
+            done = self.deliver(api, TWENTY)
+            self.assertEqual((TWENTY, {}), (double.sources(), done.refused))
+            self.assertEqual(set(TWENTY), set(done.written))
+            self.assertEqual(file_fault, "does not keep them" in done.remark)
+            self.assertNotIn("( )", done.remark)
+            sent = len(self.http.changing)
+            self.assertEqual((20, {}), (sent, self.deliver(api, TWENTY, done.written).refused))
+            self.assertEqual(sent, len(self.http.changing))
+
+    def test_not_done_whatever_was_said(self) -> None:
+        """What does not stand there was not delivered; what a server fails on is tried again at the next look."""
+        for status, body, reason, again in (
+            (200, b"yes", "go2rtc took it, and does not have it", 0),
+            (500, b"<html>oops</html>", "go2rtc does not do it: status 500", 20),
+            (503, b"busy", "go2rtc does not do it: busy", 20),
+            (400, b"source not supported", "go2rtc refuses it: source not supported", 0),
+        ):
+            double = Go2rtc(VERSIONS[-1])
+            api = self.api_of(self.instead(double, lambda request: request.method != "GET", Answer(status, [], body)))
+            done = self.deliver(api, TWENTY)
+            self.assertEqual((dict.fromkeys(TWENTY, reason), {}), (dict(done.refused), done.written))
+            self.http.asked.clear()
+            self.assertEqual(done.refused, self.deliver(api, TWENTY).refused)
+            self.assertEqual(again, len(self.http.changing))
+
+    def test_reading_alone(self) -> None:
+        """Where the list is told and changes are forbidden it is not the login."""
+        double = Go2rtc(VERSIONS[-1])
+        ask = self.instead(double, lambda request: request.method != "GET", Answer(403, [], b"read-only"))
+        delivering = Deferred.fromCoroutine(self.api_of(ask).deliver(STREAMS, {}, False))
+        said = str(self.failureResultOf(delivering, TargetRefused).value)
+        self.assertEqual("what answers there tells its streams, and forbids to change them: read-only", said)
+
+    def instead(self, double: Go2rtc, when: Callable[[HttpRequest], bool], answer: Answer, do: bool = False) -> Ask:
+        """A go2rtc whose answer is another; ``do``: it does what it is told all the same."""
+
+        def ask(request: Any) -> Answer:
+            if not when(request):
+                return double.answer(request)
+            if do:
+                double.answer(request)
+            return answer
+
+        return ask
+
+    def api_of(self, ask: Ask) -> Go2rtcApi:
+        self.http = Direct(ask, port=1984)
+        return Go2rtcApi(self.http, is_ours=is_ours, keep_logins=False, headers={})  # type: ignore[arg-type]
 
     def away(self, ask: Ask) -> str:
         api = Go2rtcApi(Direct(ask, port=1984), is_ours=is_ours, keep_logins=False, headers={})  # type: ignore[arg-type]

@@ -166,4 +166,5 @@ class Direct:
                 key, _, rest = value.partition(";")[0].partition("=")
                 cookies[key.strip()] = rest.strip()
         challenge = next((value for name, value in answer.headers if name.lower() == "www-authenticate"), "")
-        return HttpResponse(answer.status, cookies, answer.body, challenge)
+        location = next((value for name, value in answer.headers if name.lower() == "location"), "")
+        return HttpResponse(answer.status, cookies, answer.body, challenge, location)

@@ -50,6 +50,7 @@ SETTINGS = {
     "SNAPSHOT_INTERVAL": "300",
 }
 
+#: Our listener is told of everything by hundreds of cameras, and no message may be missing in the account.
 _BROKER_LINES = """\
 listener {port} 0.0.0.0
 allow_anonymous true

@@ -315,6 +315,21 @@ class Clocks(HistoryCase):
         (stay,) = self.history.stays(ONLINE.id)
         self.assertEqual((now + 3600.0 - DAY, now + 3540.0), (stay.begin, stay.until))
 
+    def test_followed(self) -> None:
+        """Who waits for right stamps is told when they are: then it shows for how long a camera was not seen here."""
+        self.told(ONLINE)
+        self.reactor.advance(3600.0)
+        ended = self.reactor.seconds()
+        self.restart(self.BOOT - ended)
+        self.told(OFFLINE)
+        missing: list[tuple[float, float] | None] = []
+        self.history.restamped.add(lambda: missing.append(self.history.unrecorded(ONLINE.id)))
+        self.set_clock(ended + 4 * 3600.0)
+        self.reactor.advance(10.0)
+        ((begin, until),) = filter(None, missing)
+        self.assertApproximates(ended, begin, 10)
+        self.assertApproximates(ended + 4 * 3600.0, until, 10)
+
     def test_what_is_told_meanwhile(self) -> None:
         """A change that comes while the week is read again is kept, and one that is not on the disk yet is moved."""
         self.begin(self.BOOT)

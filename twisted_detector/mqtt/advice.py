@@ -6,7 +6,7 @@ Settings are named as the environment has them (``config/mqtt.py``). The reasons
 
 from __future__ import annotations
 
-from twisted_detector.mqtt.connection.experience import LET_IN_BEFORE, USED_TWICE
+from twisted_detector.mqtt.connection.experience import ACCEPTED_BEFORE, LET_IN_BEFORE, USED_TWICE
 from twisted_detector.mqtt.settings import MqttSettings
 
 #: Where brokers speak TLS (IANA: secure-mqtt).
@@ -15,6 +15,7 @@ TLS_PORT = 8883
 _PLACE = "check MQTT_BROKER and MQTT_PORT"
 _LOGIN = "check MQTT_USERNAME and MQTT_PASSWORD"
 _TWIN = "find the second daemon, or the other program with this client id: NODE_ID and MQTT_CLIENT_ID must be unique"
+_RIGHTS = "look into the broker's log: it may not let this client use one of its topics, or take a message of its size"
 
 #: What OpenSSL says of a certificate whose signer it does not know.
 _UNKNOWN_SIGNERS = ("self-signed", "self signed", "issuer certificate", "verify the first certificate")
@@ -26,15 +27,21 @@ _NO_ANSWER = ("the connection was reset", "closed the connection", "did not answ
 def advice(reason: str, settings: MqttSettings) -> str:
     """What to do about the ``reason`` that there is no connection, "" where no setting can mend it."""
     if USED_TWICE in reason:
-        return _TWIN
+        return f"{_TWIN}; else {_RIGHTS}" if "perhaps" in reason else _TWIN
     if LET_IN_BEFORE in reason:
         return f"wait for the broker's start; if it goes on, {_LOGIN}, and the broker's log"
+    if ACCEPTED_BEFORE in reason and "more than" not in reason:
+        return "wait for the broker's start; if it goes on, look into the broker's log"
     if "user name or password" in reason or "authorize this client" in reason:
         return _LOGIN if settings.username else "set MQTT_USERNAME and MQTT_PASSWORD"
     if "accept the client id" in reason:
         return "check MQTT_CLIENT_ID"
     if "version of MQTT" in reason:
         return "set MQTT_PROTOCOL=auto"
+    if "accept our certificate" in reason and not settings.tls_cert_path:
+        return "it wants one of every client: set TLS_CERT_PATH and TLS_KEY_PATH"
+    if "KEY_VALUES_MISMATCH" in reason:
+        return "the key in TLS_KEY_PATH is not that of the certificate in TLS_CERT_PATH"
     if reason.startswith("TLS files:") or "accept our certificate" in reason:
         return "check TLS_CA_PATH, TLS_CERT_PATH and TLS_KEY_PATH"
     if "certificate is not accepted" in reason:
@@ -48,7 +55,9 @@ def _about_certificate(reason: str, settings: MqttSettings) -> str:
         return f"TLS_CA_PATH must be {which}" if settings.tls_ca_path else f"set TLS_CA_PATH to {which}"
     if "mismatch" in reason:
         return "MQTT_BROKER must be a name that the certificate is for"
-    return "renew the broker's certificate" if "expired" in reason else ""
+    if "not yet valid" in reason:
+        return "is the clock of this machine right? Else the broker's certificate was made for a later time"
+    return "renew the broker's certificate, if the clock of this machine is right" if "expired" in reason else ""
 
 
 def _about_place(reason: str, settings: MqttSettings) -> str:

@@ -25,7 +25,8 @@ from twisted_detector.mqtt.metrics import ConnectionLog, MqttMetrics
 from twisted_detector.mqtt.network.attempts import AttemptRunner
 from twisted_detector.mqtt.network.buffered_socket import MAX_INBOUND_PACKET
 from twisted_detector.mqtt.network.loop import LoopReport, NetworkLoop
-from twisted_detector.mqtt.network.paho_session import MQTT_3_1_1, MQTT_5, Ending
+from twisted_detector.mqtt.network.paho_session import MQTT_3_1_1, MQTT_5, Connack, Ending
+from twisted_detector.mqtt.opening import Opening
 from twisted_detector.mqtt.presence import Presence, PresenceIdentity
 from twisted_detector.mqtt.seams import (
     Cause,
@@ -37,6 +38,7 @@ from twisted_detector.mqtt.seams import (
 )
 from twisted_detector.mqtt.sender import OutboxSender
 from twisted_detector.mqtt.settings import MqttSettings
+from twisted_detector.mqtt.single_topics import TopicSet
 from twisted_detector.mqtt.subscriptions import Subscriptions
 
 __all__ = ["MqttClient", "MqttMetrics", "MqttSettings"]
@@ -93,16 +95,23 @@ class MqttClient(Service):
         self._runner = runner_factory(reactor, settings=settings, monotonic=monotonic)
         self._subscriptions = Subscriptions(
             reactor,
-            on_filters_changed=self._filters_changed,
+            on_filters_changed=lambda added, removed: self._opening.change(added, removed),
             on_progress=self._handlers_progressed,
             standing=[topic for topic in (settings.lwt_topic, settings.republish_topic) if topic],
+        )
+        self._opening = Opening(
+            reactor,
+            self._subscriptions,
+            birth=self._presence.begin,
+            birth_topic=settings.lwt_topic,
+            flow=self._flow,
         )
         self._named: set[str] = set()
         self._listeners: Observers[[ConnectionChange]] = Observers("a change of the MQTT connection")
         self._timers: dict[ConnectionTimer, Any] = {}
         self._protocol = MQTT_3_1_1 if settings.protocol == "3.1.1" else MQTT_5
         self._attempting: Deferred[None] | None = None
-        self._receive_maximum = 0
+        self._limits = Connack(65535, 0, self._protocol)
         self._delivered = 0
         self._accepted_at = 0.0
         self._makes_room = False
@@ -129,6 +138,8 @@ class MqttClient(Service):
         """What is not as it should be although there may be a connection, in plain words; "" for nothing."""
         now = self._monotonic()
         rival = self._presence.rival(now)
+        if not rival and (left_out := self._opening.warning):
+            return left_out
         if not rival:
             lost = self.metrics.last_disconnect_reason
             new = self.state is ConnectionState.CONNECTED and now - self._accepted_at < CONTESTED
@@ -148,9 +159,9 @@ class MqttClient(Service):
         handler: Callable[[str, bytes], Awaitable[None] | None],
         *,
         retained: Callable[[str, bytes], Awaitable[None] | None] | None = None,
-        many: bool = False,
+        only: TopicSet | None = None,
     ) -> Callable[[], None]:
-        return self._subscriptions.subscribe(topic_filter, handler, retained=retained, many=many)
+        return self._subscriptions.subscribe(topic_filter, handler, retained=retained, only=only)
 
     def resume(self, session: int) -> None:
         """Continue after session number ``session``, the last of an earlier run; before the start only."""
@@ -229,7 +240,9 @@ class MqttClient(Service):
         if change.event == "connected":
             self._begin_session()
         elif change.event == "disconnected":
+            self._opening.lost()
             self._sender.detach()
+            self._subscriptions.pacer.detach()
         self._listeners.notify(change)
         if change.event in ("connected", "disconnected", "failed"):
             self._emit_event(change)
@@ -311,7 +324,7 @@ class MqttClient(Service):
         if epoch != machine.epoch:
             return
         if report.connack is not None:
-            self._receive_maximum = report.connack.receive_maximum
+            self._limits = report.connack
             self.metrics.protocol = "5" if report.connack.protocol == MQTT_5 else "3.1.1"
             self._delivered = 0
             self._accepted_at = self._monotonic()
@@ -321,10 +334,11 @@ class MqttClient(Service):
         self.metrics.malformed += report.malformed
         for topic in report.too_large:
             self._count_too_large(topic)
-        if report.subscriptions_refused:
-            self.metrics.subscriptions_refused += report.subscriptions_refused
-            self.log.warn("The broker refused {count} subscriptions", count=report.subscriptions_refused)
         self._sender.receive(report)
+        if report.subscribed:
+            self.metrics.subscriptions_refused += len(report.filters_refused)
+            self._opening.answered(report.subscribed, report.filters_refused)
+            self._subscriptions.pacer.answered(report.subscribed)
         for topic, payload, retained in report.messages:
             self._received(topic, payload, retained)
         if report.messages:
@@ -332,18 +346,17 @@ class MqttClient(Service):
             loop.handled(self._delivered - self._subscriptions.pending)
 
     def _begin_session(self) -> None:
-        """Send subscriptions, birth, every remembered document, then what waits.
-
-        The subscriptions come first, for what stands on our own topic tells who was there before our birth replaces it.
-        """
+        """Send subscriptions, birth, every remembered document, then what waits."""
         loop = self._runner.loop
-        if loop is None:
-            return
-        self._sender.attach(loop, self._receive_maximum)
-        self._subscribe(loop, self._subscriptions.broker_filters)
-        self._presence.begin()
+        if loop is not None:
+            self._sender.attach(loop, self._limits.receive_maximum, own_only=self._opening.is_cautious)
+            self._opening.begin(loop, takes_wildcards=self._limits.wildcards)
+
+    def _flow(self, loop: NetworkLoop) -> None:
+        """What a connection begins with has been sent: now all else."""
+        self._subscriptions.pacer.attach(loop)
         self._republish()
-        self._sender.schedule()
+        self._sender.release()
 
     def _republish(self) -> None:
         try:
@@ -380,18 +393,6 @@ class MqttClient(Service):
             topic=repr(topic[:MAX_SHOWN]),
             most=MAX_INBOUND_PACKET,
         )
-
-    def _filters_changed(self, added: list[str], removed: list[str]) -> None:
-        loop = self._runner.loop
-        if loop is not None and self.state is ConnectionState.CONNECTED:
-            self._subscribe(loop, added)
-            loop.unsubscribe(removed)
-
-    def _subscribe(self, loop: NetworkLoop, filters: list[str]) -> None:
-        """SUBSCRIBE, first to what the broker may queue for us, with QoS 1."""
-        for qos in (1, 0):
-            if wanted := [one for one in filters if self._subscriptions.qos(one) == qos]:
-                loop.subscribe(wanted, qos)
 
     def _handlers_progressed(self) -> None:
         self.metrics.handler_failures = self._subscriptions.failures

@@ -133,6 +133,8 @@ _WORDS = {
     "stopped": "stopped, without a connection to",
 }
 _ALARMING = ("disconnected", "failed", "degraded", "refused")
+#: A next attempt that is sooner, in seconds, is one of those in the hope that a refusal passes.
+_SOON = 60.0
 
 
 class ConnectionLog:
@@ -142,7 +144,7 @@ class ConnectionLog:
 
     def __init__(self, settings: MqttSettings) -> None:
         self._settings = settings
-        self._refusal = self._reason = ""
+        self._refusal = self._reason = self._failure = ""
         self._told = False
 
     def record(self, change: ConnectionChange, *, stopping: bool) -> None:
@@ -156,11 +158,13 @@ class ConnectionLog:
             self._told = not repeated
         elif change.event == "failed":
             # It ends the outage's many attempts, or it is the end of the one that was logged just now.
-            repeated, self._refusal = self._told, ""
+            is_soon = change.delay is not None and change.delay < _SOON
+            repeated = self._told or (is_soon and change.reason == self._failure)
+            self._refusal = self._failure = change.reason if is_soon else ""
         elif change.event == "degraded":
             repeated = change.reason == self._reason
         elif change.event != "connecting":
-            self._refusal = ""
+            self._refusal = self._failure = ""
         self._reason = change.reason or self._reason
         if repeated or change.event == "stopped" or (change.event == "connecting" and self._refusal):
             write = self.log.debug

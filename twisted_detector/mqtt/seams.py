@@ -36,6 +36,7 @@ class Cause(StrEnum):
 
     OTHER = "other"
     LOGIN = "login"  #: the broker refuses who we are: for good, or until it has finished starting
+    TERMS = "terms"  #: one of both refuses the other's certificate or version of MQTT: for good, or until then
     CLOSED = "closed"  #: the broker closed a connection that stood, and did not say why
     TAKEN_OVER = "taken over"  #: another client connected with our client id; this is certain
 
@@ -106,6 +107,9 @@ class IOutbox(Interface):
 
     def refused(token: int, reason: str) -> None:
         """The broker, or the protocol, does not accept this one; it is not sent again."""
+
+    def postponed(tokens: Sequence[int], reason: str) -> None:
+        """The broker does not take these for now; they go back to the queue, and are sent again."""
 
     def connection_lost() -> None:
         """Everything in flight goes back to the queue, in order."""

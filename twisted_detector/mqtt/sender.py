@@ -25,6 +25,9 @@ FIRST_WINDOW = 20
 #: Seconds before a message that is held back may be tried again, at least: it is never urgent.
 MIN_RETRY_DELAY = 0.1
 
+#: Seconds without messages after a broker did not take one for now, first and at most; each time twice as long.
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+
 #: Acknowledgements are answered with new messages when this share of the window is free: fewer, fuller turns.
 REFILL = 4
 
@@ -45,26 +48,40 @@ class OutboxSender:
         self._loop: NetworkLoop | None = None
         self._window = self._limit = FIRST_WINDOW
         self._in_flight = 0
+        self._own_only = False
+        self._pause = 0.0
+        self._pausing: Any = None
         self._own: deque[OutboxItem] = deque()
         self._own_done: dict[int, Deferred[None]] = {}
         self._last_own = 0
+        self._own_topic = ""
         self._call: Any = None
         self._retry: Any = None
         self._drained: Deferred[None] | None = None
         outbox.ready.add(self.schedule)
 
-    def attach(self, loop: NetworkLoop, receive_maximum: int) -> None:
-        """Send over ``loop`` from now on; ``receive_maximum`` is the broker's own bound (MQTT 5, 3.2.2.3.3)."""
+    def attach(self, loop: NetworkLoop, receive_maximum: int, *, own_only: bool = False) -> None:
+        """Send over ``loop`` from now on; ``receive_maximum`` is the broker's own bound (MQTT 5, 3.2.2.3.3).
+
+        :param own_only: nothing of the outbox, until :meth:`release`.
+        """
         self._loop = loop
+        self._own_only = own_only
         self._limit = max(1, min(self._widest, receive_maximum))
         self._window = min(FIRST_WINDOW, self._limit)
         self._in_flight = 0
+
+    def release(self) -> None:
+        """Send what the outbox has, too."""
+        self._own_only = False
+        self.schedule()
 
     def detach(self) -> None:
         """The connection is lost: what was in flight goes back to the outbox, messages of our own fail."""
         self._loop = None
         self._in_flight = 0
         self._cancel_retry()
+        self._cancel_pause()
         self._own.clear()
         own, self._own_done = self._own_done, {}
         for done in own.values():
@@ -77,6 +94,7 @@ class OutboxSender:
     def send_first(self, message: Message) -> Deferred[None]:
         """Send ``message``, one of our own, before what waits in the outbox; it fails when the connection breaks."""
         self._last_own -= 1
+        self._own_topic = message.topic
         done = self._own_done[self._last_own] = Deferred()
         # Its failure is not worth a second line in the log: the lost connection has one.
         done.addErrback(lambda failure: failure.trap(PublishError) and None)
@@ -102,6 +120,7 @@ class OutboxSender:
             self._call.cancel()
             self._call = None
         self._cancel_retry()
+        self._cancel_pause()
 
     def receive(self, report: LoopReport) -> None:
         """Process the broker's answers."""
@@ -117,17 +136,42 @@ class OutboxSender:
         if theirs:
             self._metrics.count_acknowledged(len(theirs))
             self._guard(self._outbox.acknowledged, theirs)
-        for token, reason in report.refused:
+        if report.postponed:
+            self._postpone(report.postponed)
+        elif theirs:
+            self._pause = 0.0
+        for token, reason in (*report.refused, *(one for one in report.postponed if one[0] < 0)):
             self._in_flight -= 1
             if token < 0:
                 self._own_done.pop(token).errback(PublishError(reason))
-                self.log.warn("The broker refused a message of our own: {reason}", reason=reason)
+                self.log.warn(
+                    "The broker refused our birth or goodbye on {topic}: {reason}", topic=self._own_topic, reason=reason
+                )
                 continue
             self._metrics.count_refused()
             self._guard(self._outbox.refused, token, reason)
         free = self._window - self._in_flight
         if free * REFILL >= self._window or not self._in_flight:
             self._pump()
+
+    def _postpone(self, postponed: list[tuple[int, str]]) -> None:
+        """Give back to the outbox what the broker does not take for now, and let the broker be for a moment."""
+        tokens = [token for token, _ in postponed if token > 0]
+        self._in_flight -= len(tokens)
+        self._window = min(FIRST_WINDOW, self._limit)
+        if self._pausing is None:
+            self._pause = min(LONGEST_PAUSE, 2 * self._pause or FIRST_PAUSE)
+            self._pausing = self._clock.callLater(self._pause, self._end_pause)
+            self.log.warn(
+                "The broker does not take messages for now ({reason}); the next in {seconds:g} s",
+                reason=postponed[0][1],
+                seconds=self._pause,
+            )
+        self._guard(self._outbox.postponed, tokens, postponed[0][1])
+
+    def _end_pause(self) -> None:
+        self._pausing = None
+        self._pump()
 
     def _pump(self) -> None:
         if self._call is not None:
@@ -142,7 +186,7 @@ class OutboxSender:
         while self._own and len(items) < free:
             items.append(self._own.popleft())
         theirs = 0
-        if len(items) < free:
+        if len(items) < free and not self._own_only and self._pausing is None:
             taken = self._guard(self._outbox.take, free - len(items))
             if taken:
                 theirs = len(taken)
@@ -173,6 +217,11 @@ class OutboxSender:
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
+
+    def _cancel_pause(self) -> None:
+        if self._pausing is not None:
+            self._pausing.cancel()
+            self._pausing = None
 
     def _retry_due(self) -> None:
         self._retry = None

@@ -35,6 +35,7 @@ from twisted_detector.mqtt.outbox.queue import Limits
 from twisted_detector.mqtt.outbox.receipt import Receipt
 from twisted_detector.mqtt.presence import PresenceIdentity, presence_payload
 from twisted_detector.mqtt.seams import ConnectionChange, ConnectionState
+from twisted_detector.mqtt.single_topics import TopicSet
 from twisted_detector.store.store import Store
 
 __all__ = ["MqttService", "MqttSettings"]
@@ -201,10 +202,10 @@ class MqttService(Service):
         handler: Callable[[str, bytes], Awaitable[None] | None],
         *,
         retained: Callable[[str, bytes], Awaitable[None] | None] | None = None,
-        many: bool = False,
+        only: TopicSet | None = None,
     ) -> Callable[[], None]:
-        """See :class:`ISubscriber`; ``many``: see :meth:`Subscriptions.subscribe`."""
-        return self.client.subscribe(topic_filter, handler, retained=retained, many=many)
+        """See :class:`ISubscriber`; ``only``: see :meth:`Subscriptions.subscribe`."""
+        return self.client.subscribe(topic_filter, handler, retained=retained, only=only)
 
     def republish(self, topics: Iterable[str]) -> None:
         """Publish the latest document of each of these retained topics again, though nothing has changed."""

@@ -19,6 +19,7 @@ from twisted.internet.interfaces import IReactorTime
 from txaio.tx import make_logger
 
 from twisted_detector.errors import LocalError
+from twisted_detector.mqtt.single_topics import SubscriptionPacer, TopicSet
 
 Handler = Callable[[str, bytes], Awaitable[None] | None]
 
@@ -71,9 +72,8 @@ def covers(wide: str, narrow: str) -> bool:
 
 
 class _Subscription:
-    def __init__(self, topic_filter: str, handler: Handler, retained: Handler | None, many: bool) -> None:
+    def __init__(self, topic_filter: str, handler: Handler, retained: Handler | None) -> None:
         self.topic_filter = topic_filter
-        self.many = many
         self.handler = handler
         self.retained_handler = retained or handler
         self.queue: deque[tuple[Handler, str, bytes]] = deque()
@@ -87,6 +87,7 @@ class Subscriptions:
     :param on_filters_changed: called with (added, removed) filters, for SUBSCRIBE and then UNSUBSCRIBE.
     :param standing: filters that are subscribed always, for their owner's own use.
     :param on_progress: called when messages that waited have been handled.
+    :ivar pacer: of what is wanted topic by topic.
     :ivar pending: messages that wait or are being handled.
     :ivar failures: how often a handler raised or took too long.
     """
@@ -106,13 +107,16 @@ class Subscriptions:
         self._on_filters_changed = on_filters_changed
         self._on_progress = on_progress
         self._all: list[_Subscription] = []
+        #: Of these, those whose filter the broker does not get.
+        self._single: set[_Subscription] = set()
+        self.pacer = SubscriptionPacer()
         self.pending = 0
         self.failures = 0
 
     @property
     def filters(self) -> list[str]:
         """All filters, each once."""
-        return list(dict.fromkeys(each.topic_filter for each in self._all))
+        return list(dict.fromkeys(each.topic_filter for each in self._all if each not in self._single))
 
     @property
     def broker_filters(self) -> list[str]:
@@ -120,25 +124,25 @@ class Subscriptions:
         known = dict.fromkeys([*self._standing, *self.filters])
         return [one for one in known if not any(other != one and covers(other, one) for other in known)]
 
-    def qos(self, topic_filter: str) -> int:
-        """The QoS with which the broker is to have a filter: 0 where all who want it said that it matches many."""
-        wanted = [each.many for each in self._all if each.topic_filter == topic_filter]
-        return 0 if wanted and all(wanted) and topic_filter not in self._standing else 1
-
     def subscribe(
-        self, topic_filter: str, handler: Handler, *, retained: Handler | None = None, many: bool = False
+        self,
+        topic_filter: str,
+        handler: Handler,
+        *,
+        retained: Handler | None = None,
+        only: TopicSet | None = None,
     ) -> Callable[[], None]:
         """Call ``handler`` for what matches; the returned function ends that.
 
         :param retained: called in its stead with what was retained before the broker got the subscription.
-        :param many: thousands of retained messages match, and none is missed that a new connection brings again: QoS 0.
-            Of QoS 1 a broker holds only so many for a client (mosquitto 1 020 by default), and drops the rest, also of
-            other filters.
+        :param only: where thousands of retained messages may match: of all topics that match, these are wanted. QoS 0.
         :raises LocalError: not a topic filter.
         """
         check_filter(topic_filter)
-        subscription = _Subscription(topic_filter, handler, retained, many)
-        known = topic_filter in self._standing or (topic_filter in self.filters and self.qos(topic_filter) >= 1 - many)
+        subscription = _Subscription(topic_filter, handler, retained)
+        if only is not None:
+            return self._subscribe_single(subscription, only)
+        known = topic_filter in self._standing or topic_filter in self.filters
         before = self.broker_filters
         self._all.append(subscription)
         if not known:
@@ -149,11 +153,8 @@ class Subscriptions:
         def remove() -> None:
             if subscription.ended:
                 return
-            subscription.ended = True
             before = self.broker_filters
-            self._all.remove(subscription)
-            self.pending -= len(subscription.queue)
-            subscription.queue.clear()
+            self._end(subscription)
             after = self.broker_filters
             if after != before:
                 self._on_filters_changed(
@@ -161,6 +162,25 @@ class Subscriptions:
                 )
 
         return remove
+
+    def _subscribe_single(self, subscription: _Subscription, only: TopicSet) -> Callable[[], None]:
+        self._single.add(subscription)
+        self._all.append(subscription)
+        self.pacer.join(only)
+
+        def remove() -> None:
+            if not subscription.ended:
+                self._end(subscription)
+                self._single.discard(subscription)
+                self.pacer.leave(only)
+
+        return remove
+
+    def _end(self, subscription: _Subscription) -> None:
+        subscription.ended = True
+        self._all.remove(subscription)
+        self.pending -= len(subscription.queue)
+        subscription.queue.clear()
 
     def dispatch(self, topic: str, payload: bytes, *, retained: bool = False) -> None:
         """Queue a message for every handler whose filter matches.

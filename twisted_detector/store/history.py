@@ -27,6 +27,7 @@ from twisted_detector.model.history import (
     StateChange,
     WeekSummary,
 )
+from twisted_detector.model.observers import Observers
 from twisted_detector.model.reasons import FROZEN
 from twisted_detector.seams import IHistory
 from twisted_detector.store import foreign_pasts, history_rows as rows
@@ -85,6 +86,7 @@ class CameraHistory:
 
     :ivar dropped: changes that were not kept, by what forbade it: ``camera`` (its quota), ``disk`` (it took no writes),
         ``rows`` (the oldest, beyond the quota of all).
+    :ivar restamped: called when it has followed the wall's clock, which was set.
     """
 
     log = make_logger()
@@ -102,6 +104,7 @@ class CameraHistory:
         self._meanwhile: list[Event] | None = None  # while the week is read again, which takes a moment
         self._pasts = ForeignPasts(partial(store.save_value, _PASTS))
         self.dropped: Counter[str] = Counter()
+        self.restamped: Observers[[]] = Observers("a clock that the history follows")
 
     # --- the life of the daemon
 
@@ -142,6 +145,7 @@ class CameraHistory:
                 meanwhile, self._meanwhile = self._meanwhile, None
                 for event in meanwhile:
                     self.handle(event)
+        self.restamped.notify()
 
     async def stop(self) -> None:
         """Note when the run ended."""

@@ -377,7 +377,11 @@ class Store:
 
     def _degrade(self, why: str) -> None:
         if why != self.degraded:
-            self.log.error("Nothing is saved to disk: {why}. The store continues in memory", why=why)
+            self.log.error(
+                "Nothing is saved in the state directory (STATE_DIR): {why}."
+                " All goes on in memory until it can be written",
+                why=why,
+            )
             self._set_degraded(why)
         if self._state == "open":
             self._cancel_timer()

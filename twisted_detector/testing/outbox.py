@@ -59,6 +59,10 @@ class MemoryOutbox:
         """See IOutbox."""
         self.refusals.append((self._in_flight.pop(token).message, reason))
 
+    def postponed(self, tokens: Sequence[int], reason: str) -> None:
+        """See IOutbox."""
+        self._waiting.extendleft(self._in_flight.pop(token) for token in reversed(tokens))
+
     def connection_lost(self) -> None:
         """See IOutbox."""
         self.losses += 1

@@ -134,12 +134,20 @@ class SitesTest(SynchronousTestCase):
         self.record.all()
         self.assertEqual(1, len(built), "it is counted")
 
-    def test_known(self) -> None:
-        """Those that are there, and those that were; nobody else."""
+    def test_knew(self) -> None:
+        """Those that are there, and those that were, as far as they knew a camera; nobody else."""
+        self.election.sighted("a", Rank.SEES_MAC)
+        self.record.received(self.election.document)
         self.leave("south")
-        self.assertEqual(
-            [True, True, True, False], [self.record.is_known(one) for one in ("north", "south", "west", "east")]
-        )
+        nodes = ("north", "south", "west", "east")
+        self.assertEqual([True, True, True, False], [self.record.knew(one, "a") for one in nodes])
+        self.assertEqual([False, True, False, False], [self.record.knew(one, "b") for one in nodes])
+
+    def test_camera_ids(self) -> None:
+        """Those of nodes that are away, too."""
+        self.leave("south")
+        self.election.sighted("c", Rank.SEES_MAC)
+        self.assertEqual({"a", "b", "c"}, self.record.camera_ids())
 
     def test_removed(self) -> None:
         """A node that is not wanted any more goes with its document."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_detector.operations.nodes.states import FIRST, LOOKED, CameraStates
+from twisted_detector.mqtt.single_topics import TopicSet
+from twisted_detector.operations.nodes import states
+from twisted_detector.operations.nodes.states import FIRST, LOOKED, CameraStates, Handler
 from twisted_detector.testing.subscriber import MemorySubscriber
 
 DOCUMENT: dict[str, Any] = {
@@ -29,11 +31,17 @@ class StatesTest(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.broker = MemorySubscriber(self.clock)
-        self.states = CameraStates(self.clock, partial(self.broker.subscribe, "site/camera/status/+"))
+        self.states = CameraStates(self.clock, self.subscribe, topic="site/camera/status/{}".format)
         self.addCleanup(self.states.stop)
+        self.asked = TopicSet()
+        self.cameras = ["a", "b"]
+
+    def subscribe(self, handler: Handler, only: TopicSet) -> Callable[[], None]:
+        self.asked = only
+        return self.broker.subscribe("site/camera/status/+", handler)
 
     def look(self) -> Deferred[Any]:
-        return Deferred.fromCoroutine(self.states.look())  # type: ignore[arg-type]
+        return Deferred.fromCoroutine(self.states.look(self.cameras))  # type: ignore[arg-type]
 
     def say(self, camera_id: str, payload: bytes) -> None:
         self.broker.deliver(f"site/camera/status/{camera_id}", payload)
@@ -87,5 +95,34 @@ class StatesTest(SynchronousTestCase):
         self.assertEqual([], [*self.broker.filters])
         self.assertEqual([], self.clock.getDelayedCalls())
         again = self.look()
+        self.assertNoResult(again)
         self.clock.advance(FIRST)
         self.assertEqual({}, self.successResultOf(again))
+        for _ in range(2):
+            self.states.stop()
+            self.assertEqual([], [*self.broker.filters, *self.clock.getDelayedCalls()])
+
+    def test_no_cameras(self) -> None:
+        """There is nothing to wait for."""
+        self.cameras = []
+        self.assertEqual({}, self.seen())
+
+    def test_topic_by_topic(self) -> None:
+        """The broker is asked for the cameras that the fleet has: for new ones, too, which are waited for, and for none
+        that is there no more; for so many at most."""
+        self.look()
+        self.clock.advance(FIRST)
+        self.assertEqual(["site/camera/status/a", "site/camera/status/b"], list(self.asked))
+        self.cameras = ["b", "c"]
+        looking = self.look()
+        self.assertEqual(["site/camera/status/b", "site/camera/status/c"], list(self.asked))
+        self.assertNoResult(looking)
+        self.clock.advance(FIRST)
+        self.assertEqual({}, self.successResultOf(looking))
+        self.patch(states, "MAX_CLAIMS", 1)
+        self.look()
+        self.assertEqual(["site/camera/status/b"], list(self.asked))
+        self.clock.advance(LOOKED)
+        self.cameras = ["d"]
+        self.look()
+        self.assertEqual(["site/camera/status/d"], list(self.asked))

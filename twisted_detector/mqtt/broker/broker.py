@@ -48,6 +48,8 @@ RESTART_FIRST, RESTART_MOST, _RAN_WELL = 0.5, 30.0, 60.0
 STOP_TIMEOUT = 3.0
 #: Lines of a failed broker's output that an error message shows.
 _LAST_LINES = 8
+#: Characters of them, from the end, where it does not start at all.
+_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,9 @@ class EmbeddedBroker:
                     break
             else:
                 raise BrokerError(
-                    f"{self._program.kind} does not start", shown=self._child.last_lines if self._child else ""
+                    # its cause comes last, below a traceback too
+                    f"{self._program.kind} does not start",
+                    shown=self._child.last_lines[-_SHOWN:] if self._child else "",
                 )
         except BaseException:
             self._running = False

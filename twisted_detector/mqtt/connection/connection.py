@@ -33,7 +33,8 @@ class Connection:
         client_id: str = "",
     ) -> None:
         policy = policy or ConnectionPolicy()
-        self._core = Core(actions, policy, Delays(policy.backoff, random), Delays(policy.contest, random))
+        delays, contest, hopeful = (Delays(one, random) for one in (policy.backoff, policy.contest, policy.hopeful))
+        self._core = Core(actions, policy, delays, contest, hopeful)
         self._experience = Experience(client_id, policy.refusals_doubted)
         self._machine = connection_machine(self._core)
         self._waiting: deque[Callable[[], None]] = deque()
@@ -120,10 +121,11 @@ class Connection:
             self._machine.lose(loss.reason, loss.longest_wait, now)
             return
         failure = self._experience.judge_attempt(reason, terminal, cause, now)
+        is_last = bool(most) and core.attempts >= most
         if failure.terminal:
-            self._machine.give_up(failure.reason, now)
-        elif most and core.attempts >= most:
-            self._machine.give_up(f"gave up after {core.attempts} attempts: {failure.reason}", now)
+            self._machine.give_up(failure.reason, failure.passing and not is_last, now)
+        elif is_last:
+            self._machine.give_up(f"gave up after {core.attempts} attempts: {failure.reason}", False, now)
         else:
             self._machine.fail(failure.reason, now)
 

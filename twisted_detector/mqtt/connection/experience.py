@@ -1,7 +1,9 @@
 """What a broker did before, by which the end of an attempt or of a connection is judged.
 
-Two answers of a broker mean something else than they say. "Not authorised" to a login that it had let in: what it asks
-about logins is not up yet, or the login was changed; waiting a little tells which. And a connection that is closed
+Two answers of a broker mean something else than they say. "Not authorised" to a login that it had let in, or any other
+refusal of what it had accepted: what it asks about logins is not up yet, a certificate is just being replaced, or
+something was changed for good; waiting a little tells which. The first login of a machine that starts together with its
+broker is refused so, too. And a connection that is closed
 without a word within seconds, again and again, though each attempt is let in at once: that is what a broker does when
 two clients use one client id (MQTT 3.1.1, 3.1.4-2), each of which throws the other off.
 """
@@ -28,6 +30,7 @@ CERTAIN_WAIT = 60.0
 
 #: Parts of reasons by which :mod:`operations.doctor` knows what to advise.
 LET_IN_BEFORE = "the login that it let in before"
+ACCEPTED_BEFORE = "what it accepted before"
 USED_TWICE = "another client uses the client id"
 
 
@@ -35,6 +38,8 @@ USED_TWICE = "another client uses the client id"
 class Judgement:
     """What an ending means.
 
+    :ivar passing: whether a terminal one may be none all the same: the broker may still be starting, or our clock may
+        not be set, so the next attempts are soon.
     :ivar longest_wait: seconds to which the wait may grow since each attempt of ours may throw another client off; 0:
         that is not so.
     """
@@ -42,13 +47,15 @@ class Judgement:
     reason: str
     terminal: bool = False
     longest_wait: float = 0.0
+    passing: bool = False
 
 
 class Experience:
     """Memory of one broker and one login. ``now`` is monotonic seconds.
 
     :param client_id: named in reasons.
-    :param doubted: seconds for which a refusal of a login that was let in before is not believed.
+    :param doubted: seconds for which a refusal of what was accepted before is not believed, and one of what never was
+        is thought to be passing.
     """
 
     def __init__(self, client_id: str, doubted: float) -> None:
@@ -68,17 +75,21 @@ class Experience:
     def judge_attempt(self, reason: str, terminal: bool, cause: Cause, now: float) -> Judgement:
         """An attempt failed."""
         self._short = 0
-        if cause is not Cause.LOGIN or not terminal or not self._let_in:
+        if cause not in (Cause.LOGIN, Cause.TERMS) or not terminal:
             # Whatever else it was, a broker that goes away and comes back begins its start anew.
             self._refused_since = None
             return Judgement(reason, terminal)
         if self._refused_since is None:
             self._refused_since = now
-        if now - self._refused_since < self._doubted:
-            return Judgement(f"the broker refuses {LET_IN_BEFORE}; perhaps it is still starting ({reason})")
+        is_young = now - self._refused_since < self._doubted
+        if not self._let_in:
+            return Judgement(reason, terminal=True, passing=is_young)
+        what = LET_IN_BEFORE if cause is Cause.LOGIN else ACCEPTED_BEFORE
+        if is_young:
+            return Judgement(f"the broker refuses {what}; perhaps it is still starting ({reason})")
         minutes = self._doubted / 60
         return Judgement(
-            f"the broker has refused {LET_IN_BEFORE} for more than {minutes:g} minutes ({reason})",
+            f"the broker has refused {what} for more than {minutes:g} minutes ({reason})",
             terminal=True,
         )
 

@@ -27,9 +27,11 @@ class ConnectionPolicy:
     :ivar attempt_timeout: the longest attempt, name lookup, TCP, TLS and CONNACK together. Each has its own, shorter
         bound where it is made; this one catches a thread that does not come back.
     :ivar degraded_after: a first connection that takes longer is announced as ``degraded``.
-    :ivar refusals_doubted: so long a broker may refuse a login that it had let in before we believe it. A small
-        machine that starts with all its services needs two or three minutes; and whoever really changed the password
-        has no more of our attempts in his log than these, the last of which says FAILED.
+    :ivar refusals_doubted: so long a broker may refuse what it had accepted before we believe it. A small machine that
+        starts with all its services needs two or three minutes; and whoever really changed the password has no more of
+        our attempts in his log than these, the last of which says FAILED.
+    :ivar hopeful: delays in FAILED for as long, when nothing was accepted before: we may have started together with the
+        broker, or before our clock was set.
     :ivar contest: delays while another client takes our client id away: each attempt of ours throws the other off.
     """
 
@@ -37,10 +39,11 @@ class ConnectionPolicy:
     stable_after: float = 30.0
     max_attempts: int = 0
     slow_retry: float | None = 300.0
-    attempt_timeout: float = 20.0
+    attempt_timeout: float = 45.0
     degraded_after: float = 10.0
     refusals_doubted: float = 300.0
     contest: Backoff = field(default_factory=lambda: Backoff(base=1.0, cap=CERTAIN_WAIT))
+    hopeful: Backoff = field(default_factory=lambda: Backoff(base=4.0, cap=20.0))
 
 
 class Inputs(Protocol):
@@ -55,8 +58,11 @@ class Inputs(Protocol):
     def fail(self, reason: str, now: float) -> None:
         """The attempt failed; another may do better."""
 
-    def give_up(self, reason: str, now: float) -> None:
-        """The attempt failed in a way that no soon repetition cures, or it was the last one allowed."""
+    def give_up(self, reason: str, passing: bool, now: float) -> None:
+        """The attempt failed in a way that no soon repetition cures, or it was the last one allowed.
+
+        ``passing``: a repetition in some seconds may all the same.
+        """
 
     def lose(self, reason: str, longest_wait: float, now: float) -> None:
         """The connection broke; ``longest_wait`` > 0: by another client with our client id, so wait up to so long."""
@@ -89,6 +95,7 @@ class Core:
     policy: ConnectionPolicy
     delays: Delays
     contest: Delays
+    hopeful: Delays
     state: ConnectionState = ConnectionState.DISCONNECTED
     epoch: int = 0
     session: int = 0
@@ -159,6 +166,7 @@ def first_attempt(inputs: Inputs, core: Core, now: float) -> None:
     core.attempts = 0
     core.delays.reset()
     core.contest.reset()
+    core.hopeful.reset()
     core.first = FirstConnection.PENDING
     core.actions.schedule(ConnectionTimer.DEGRADED, core.policy.degraded_after)
     core.attempt(now)
@@ -179,6 +187,7 @@ def accepted(inputs: Inputs, core: Core, attempt: Since, session: int, now: floa
     core.session = session
     core.reason = ""
     core.first = FirstConnection.DONE
+    core.hopeful.reset()
     core.notify(ConnectionState.CONNECTED, "connected", now - core.down_since)
     core.attempts = 0
 
@@ -193,14 +202,15 @@ def wait_longer(inputs: Inputs, core: Core, attempt: Since, reason: str, now: fl
 
 
 @_connecting.upon(Inputs.give_up).to(_failed)
-def notify_failure(inputs: Inputs, core: Core, attempt: Since, reason: str, now: float) -> None:
+def notify_failure(inputs: Inputs, core: Core, attempt: Since, reason: str, passing: bool, now: float) -> None:
     """Notify that it is given up, and attempt again after the slow retry's interval, if there is one."""
     core.actions.cancel(ConnectionTimer.ATTEMPT)
     core.reason = reason
     delay = core.policy.slow_retry
     if delay is not None:
         # A site whose broker was misconfigured for everybody must not come back all at once.
-        delay = core.schedule_retry(core.delays.spread(delay))
+        slow = core.delays.spread(delay)
+        delay = core.schedule_retry(min(slow, core.hopeful.next()) if passing else slow)
     core.notify(ConnectionState.FAILED, "refused", now - attempt.at, reason, delay=delay)
     core.notify(ConnectionState.FAILED, "failed", now - core.down_since, reason, delay=delay)
 

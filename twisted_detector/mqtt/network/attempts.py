@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from txaio.tx import make_logger
 
 from twisted_detector.mqtt.network.buffered_socket import AttemptFailed, describe_error
+from twisted_detector.mqtt.network.connect import Address
 from twisted_detector.mqtt.network.loop import LoopReport, NetworkLoop
 from twisted_detector.mqtt.network.paho_session import Ending, Job
+from twisted_detector.mqtt.network.patience import Patiences
 from twisted_detector.mqtt.network.resolver import Resolver
 from twisted_detector.mqtt.network.thread import OneThread
+from twisted_detector.mqtt.network.will import WillLimits, WillTrials
 from twisted_detector.mqtt.settings import MqttSettings
 
 #: A thread that does not return is replaced so often; then attempts fail until one does.
@@ -21,6 +25,9 @@ MAX_THREADS_LOST = 4
 
 class AttemptRunner:
     """Runs attempts, one at a time, each in the network thread.
+
+    It remembers of the broker what makes the next attempt better than the last: at which of its addresses somebody let
+    us in, how long it takes to answer, and what it takes of a will.
 
     :param loop_factory: makes the network side of one attempt; a double in tests, as ``thread_factory`` and
         ``resolver`` may be.
@@ -48,6 +55,11 @@ class AttemptRunner:
         self._thread = self._thread_factory()
         self._stuck: list[OneThread] = []
         self._resolver = resolver or Resolver(reactor)
+        self._patience = Patiences()
+        self._wills = WillTrials()
+        self._good: Address | None = None
+        #: Addresses where somebody accepted TCP, and nobody let us in since: the latest at the end.
+        self._bad: list[Address] = []
         self.loop: NetworkLoop | None = None
         self.threads_lost = 0
 
@@ -70,7 +82,6 @@ class AttemptRunner:
         settings = self._settings
         try:
             addresses = await self._resolver.resolve(settings.host, settings.port)
-            thread = self._free_thread()
         except AttemptFailed as failed:
             return Ending(failed.reason, failed.terminal)
         if not wanted():
@@ -80,9 +91,41 @@ class AttemptRunner:
             protocol=protocol,
             session=session,
             will=will,
-            addresses=addresses,
+            addresses=self._in_order(addresses),
             client_id=client_id or settings.client_id,
+            patience=self._patience,
         )
+        ending = await self._run(job, self._wills.limits, deliver)
+        if self._wills.record(closed=ending.closed and will is not None, limits=ending.will_limits) and wanted():
+            await self._try_will(job)
+        return ending
+
+    async def _try_will(self, job: Job) -> None:
+        """Try another will, right after the broker closed the connection, for ours or for whatever reason."""
+        accepted = False
+
+        def deliver(loop: NetworkLoop, report: LoopReport) -> None:
+            nonlocal accepted
+            if report.connack is not None:
+                accepted = True
+                loop.close()
+
+        limits = self._wills.candidate
+        await self._run(job, limits, deliver)
+        if self._wills.tried(accepted=accepted):
+            self.log.warn(
+                "The broker closes the connection when it is told our will as it is, and lets us in with another: it"
+                " takes {limits}; we keep to that",
+                limits=str(limits) or "our will again",
+            )
+
+    async def _run(self, job: Job, limits: WillLimits, deliver: Callable[[NetworkLoop, LoopReport], None]) -> Ending:
+        """Make one attempt in the network thread."""
+        try:
+            thread = self._free_thread()
+        except AttemptFailed as failed:
+            return Ending(failed.reason, failed.terminal)
+        job = replace(job, will_limits=limits, will=job.will if limits.any else None)
         try:
             loop = self._loop_factory(
                 job, deliver=partial(self._reactor.callFromThread, deliver), monotonic=self._monotonic
@@ -101,7 +144,29 @@ class AttemptRunner:
         if thread in self._stuck:
             self._stuck.remove(thread)
             thread.stop()
+        self._learn(ending)
         return ending
+
+    def _in_order(self, addresses: tuple[Address, ...]) -> tuple[Address, ...]:
+        """The address that let us in last first; those behind which nobody did last, the longest ago before others.
+
+        A proxy, or the kernel of a broker that is frozen, accepts TCP although no broker is there.
+        """
+        self._bad = [one for one in self._bad if one in addresses]
+        return tuple(
+            sorted(addresses, key=lambda one: (self._bad.index(one) if one in self._bad else -1, one != self._good))
+        )
+
+    def _learn(self, ending: Ending) -> None:
+        where = ending.address
+        if where is None:
+            return
+        if where in self._bad:
+            self._bad.remove(where)
+        if ending.accepted:
+            self._good = where
+        else:
+            self._bad.append(where)
 
     def _free_thread(self) -> OneThread:
         if self._thread.busy:

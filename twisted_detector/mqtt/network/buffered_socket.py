@@ -59,7 +59,7 @@ def describe_error(error: BaseException) -> tuple[str, bool]:
     if isinstance(error, RemoteError):
         return f"the broker sent what MQTT does not allow: {error}", False
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the broker's certificate is not accepted: {error.verify_message}", True
+        return f"the broker's certificate is not accepted: {error.verify_message.rstrip('.')}", True
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return "the broker closed the connection", False
     if isinstance(error, ssl.SSLError):

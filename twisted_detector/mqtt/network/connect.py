@@ -62,11 +62,13 @@ class Connector:
 
     :param wake: readable when the reactor has a command for the thread.
     :param monotonic: seconds of a clock that never jumps.
+    :ivar reached: the address at which somebody accepted TCP.
     """
 
     def __init__(self, wake: socket.socket, monotonic: Callable[[], float]) -> None:
         self._wake = wake
         self._monotonic = monotonic
+        self.reached: Address | None = None
 
     def open(self, addresses: tuple[Address, ...], settings: MqttSettings) -> BufferedSocket:
         """Connect to the first address that answers; then TLS, if it is set.
@@ -83,6 +85,7 @@ class Connector:
             except AttemptFailed as failed:
                 last = failed
                 continue
+            self.reached = (family, where)
             return BufferedSocket(plain if context is None else self._encrypt(plain, context, settings.host))
         raise last
 

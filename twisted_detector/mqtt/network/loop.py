@@ -19,12 +19,10 @@ from twisted_detector.errors import LocalError
 from twisted_detector.model import Message
 from twisted_detector.mqtt.network.buffered_socket import AttemptFailed, BufferedSocket
 from twisted_detector.mqtt.network.connect import ConnectInterrupted, Connector
-from twisted_detector.mqtt.network.paho_session import MQTT_5, Connack, Ending, Job, PahoSession, connack_from
-from twisted_detector.mqtt.network.watchdog import PING_ANSWER, Watchdog
-from twisted_detector.mqtt.seams import OutboxItem
-
-#: Seconds that a broker which accepted TCP has for its answer to CONNECT.
-CONNACK_TIMEOUT = 5.0
+from twisted_detector.mqtt.network.paho_session import MQTT_5, PASSING, Connack, Ending, Job, PahoSession, connack_from
+from twisted_detector.mqtt.network.patience import PING_ANSWER
+from twisted_detector.mqtt.network.watchdog import Watchdog
+from twisted_detector.mqtt.seams import Cause, OutboxItem
 
 #: The first octet of a broker's first packet (MQTT 3.1.1, 3.2). What begins otherwise is not read on.
 CONNACK = 0x20
@@ -39,18 +37,22 @@ class LoopReport:
     """The results of one turn of the loop.
 
     :ivar latencies: seconds that each of ``acknowledged`` took.
-    :ivar refused: token and reason. :ivar messages: topic, payload, retained.
+    :ivar refused: token and reason; ``postponed``: the same of what the broker does not take for now.
+    :ivar messages: topic, payload, retained.
     :ivar too_large: topics of messages that were passed over for their size.
+    :ivar subscribed: filters for which the broker has answered; ``filters_refused``: of these, those that it refused.
     """
 
     connack: Connack | None = None
     acknowledged: list[int] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
     refused: list[tuple[int, str]] = field(default_factory=list)
+    postponed: list[tuple[int, str]] = field(default_factory=list)
     messages: list[tuple[str, bytes, bool]] = field(default_factory=list)
     malformed: int = 0
     too_large: list[str] = field(default_factory=list)
-    subscriptions_refused: int = 0
+    subscribed: list[str] = field(default_factory=list)
+    filters_refused: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return self != _NOTHING
@@ -92,9 +94,10 @@ class NetworkLoop:
         self._report = LoopReport()
         self._in_flight: dict[int, tuple[int, float, int, int]] = {}  # mid → token, sent at, size, backlog
         self._in_flight_octets = 0
-        self._subscribing: dict[int, int] = {}
+        self._subscribing: dict[int, Sequence[str]] = {}
         self._unsent_qos0: list[int] = []
         self._passed_over_at = float("-inf")
+        self._connector = Connector(self._wake_reader, monotonic)
 
     # --- the reactor's thread ---
 
@@ -142,14 +145,15 @@ class NetworkLoop:
     def run(self) -> Ending:
         """Connect, and serve the connection until it ends. What it raises is a fault of ours, or of paho's."""
         try:
-            sock = Connector(self._wake_reader, self._monotonic).open(self._job.addresses, self._job.settings)
+            sock = self._connector.open(self._job.addresses, self._job.settings)
         except AttemptFailed as failed:
-            return Ending(failed.reason, failed.terminal)
+            cause = Cause.TERMS if failed.terminal else Cause.OTHER
+            return Ending(failed.reason, failed.terminal, cause=cause, address=self._connector.reached)
         except ConnectInterrupted:
             # Before the broker is reached there is only one command: close.
             return Ending("abandoned")
         try:
-            return self._serve(sock)
+            return replace(self._serve(sock), address=self._connector.reached)
         finally:
             sock.close()
 
@@ -157,8 +161,8 @@ class NetworkLoop:
         now = self._monotonic()
         self._sock = sock
         self._session = session = self._session_factory(self._job, sock)
-        self._watchdog = Watchdog(now)
-        started = misc_at = now
+        self._watchdog = Watchdog(now, self._job.patience)
+        self._started = misc_at = now
         session.connect()
         poller = select.poll()
         poller.register(self._wake_reader, select.POLLIN)
@@ -186,7 +190,7 @@ class NetworkLoop:
                 self._run_commands()
             if self._closing:
                 return Ending("closed by this program", accepted=self._connack is not None)
-            reason = self._check_peer(started, now)
+            reason = self._check_peer(now)
             if reason:
                 accepted = self._connack is not None
                 return Ending(reason, accepted=accepted, fallback=self._job.protocol == MQTT_5 and not accepted)
@@ -231,6 +235,7 @@ class NetworkLoop:
 
     def _collect(self, now: float) -> None:
         report = self._report
+        known = len(report.latencies)
         for identifier, code in self._session.acknowledgements():
             sent = self._in_flight.pop(identifier, None)
             if sent is None:
@@ -238,12 +243,15 @@ class NetworkLoop:
             token, sent_at, size, _ = sent
             self._in_flight_octets -= size
             if code >= 0x80:
-                report.refused.append((token, self._session.puback_reason(code)))
+                answer = (token, self._session.puback_reason(code))
+                (report.postponed if code in PASSING else report.refused).append(answer)
             elif size:
                 report.acknowledged.append(token)
                 report.latencies.append(now - sent_at)
             else:
                 self._unsent_qos0.append(token)
+        if len(report.latencies) > known:
+            self._watchdog.acknowledged(max(report.latencies[known:]))
         if self._sock.passed_over:
             report.too_large += [message.topic for message in self._sock.passed_over]
             self._sock.passed_over.clear()
@@ -257,10 +265,12 @@ class NetworkLoop:
             if kind == "message":
                 self._message(event[1])
             elif kind == "connack":
+                self._job.patience.connect.answered(now - self._started)
                 self._connack = report.connack = connack_from(event[2], self._job.protocol)
             elif kind == "suback":
-                count = self._subscribing.pop(event[1], 0)
-                report.subscriptions_refused += min(count, sum(code.is_failure for code in event[2]))
+                filters = self._subscribing.pop(event[1], ())
+                report.subscribed += filters
+                report.filters_refused += [one for one, code in zip(filters, event[2], strict=False) if code.is_failure]
 
     def _message(self, message: Any) -> None:
         try:
@@ -300,13 +310,15 @@ class NetworkLoop:
 
     def _within_limits(self, message: Message) -> Message:
         """``message`` as this broker takes it: where it retains nothing, those who listen now hear it all the same."""
-        limits = self._connack
-        if limits is None or (message.qos <= limits.maximum_qos and (limits.retains or not message.retain)):
+        limits, will = self._connack, self._job.will_limits
+        qos = min(will.qos, limits.maximum_qos if limits else 2)
+        retains = will.retain and (limits is None or limits.retains)
+        if message.qos <= qos and (retains or not message.retain):
             return message
-        return replace(message, qos=min(message.qos, limits.maximum_qos), retain=message.retain and limits.retains)
+        return replace(message, qos=min(message.qos, qos), retain=message.retain and retains)
 
     def _subscribe(self, filters: Sequence[str], qos: int) -> None:
-        self._subscribing[self._session.subscribe(filters, qos)] = len(filters)
+        self._subscribing[self._session.subscribe(filters, qos)] = filters
 
     def _close(self) -> None:
         self._closing = True
@@ -326,11 +338,14 @@ class NetworkLoop:
             self._report = LoopReport()
             self._deliver(self, report)
 
-    def _check_peer(self, started: float, now: float) -> str:
+    def _check_peer(self, now: float) -> str:
         if self._connack is None:
-            if now - started > CONNACK_TIMEOUT:
-                return f"the broker did not answer CONNECT within {CONNACK_TIMEOUT:g} s"
-            return ""
+            patience = self._job.patience.connect
+            limit = patience.limit
+            if now - self._started <= limit:
+                return ""
+            patience.gave_up()
+            return f"the broker did not answer CONNECT within {limit:g} s"
         if self._paused:
             return ""  # its answers may be unread
         watchdog = self._watchdog

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from paho.mqtt import client as paho  # noqa: TID251  this is the one place
@@ -23,6 +23,8 @@ from paho.mqtt.reasoncodes import ReasonCode  # noqa: TID251
 
 from twisted_detector.model import Message
 from twisted_detector.mqtt.network.buffered_socket import MAX_INBOUND_PACKET, BufferedSocket, describe_error
+from twisted_detector.mqtt.network.patience import Patiences
+from twisted_detector.mqtt.network.will import WillLimits
 from twisted_detector.mqtt.seams import Cause
 from twisted_detector.mqtt.settings import MqttSettings
 from twisted_detector.wire import mqtt as wire
@@ -37,10 +39,16 @@ _TERMINAL = {
     0x8C: "the broker does not accept this way of logging in",
 }
 _UNSUPPORTED_VERSION = 0x84
+#: CONNACK codes of a broker that does not take our will as it is.
+_RETAIN_REFUSED, _QOS_REFUSED = 0x9A, 0x9B
 
 #: Of these, those by which a broker refuses who we are. What it asks for that (a password file, a database, Home
 #: Assistant) may not be up yet, and then it says the same of a login that is right.
 _OF_LOGIN = frozenset({0x85, 0x86, 0x87, 0x8C})
+
+#: Reasons in a PUBACK (MQTT 5, 3.4.2.1) that are none of the message: unspecified, of the broker's implementation, of a
+#: packet identifier, of a quota.
+PASSING = frozenset({0x80, 0x83, 0x91, 0x97})
 
 #: DISCONNECT (MQTT 5, 3.14.2.1): another client has connected with our client id.
 _TAKEN_OVER = 0x8E
@@ -64,6 +72,8 @@ class Job:
     """Parameters of one connection attempt; ``protocol`` is :data:`MQTT_3_1_1` or :data:`MQTT_5`.
 
     ``client_id`` is that of the settings, or another one where that is in use.
+
+    :ivar will_limits: what the broker takes of a will, as far as that is known.
     """
 
     settings: MqttSettings
@@ -72,6 +82,8 @@ class Job:
     will: bytes | None
     addresses: tuple[tuple[int, Any], ...]
     client_id: str
+    will_limits: WillLimits = field(default_factory=WillLimits)
+    patience: Patiences = field(default_factory=Patiences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +91,9 @@ class Ending:
     """How an attempt or a connection ended.
 
     :ivar accepted: whether there was a connection.
-    :ivar fallback: whether an older version of MQTT may be the cure.
+    :ivar fallback: whether an older version of MQTT may be the cure; ``will_limits``: whether these are.
+    :ivar closed: whether the broker closed the connection instead of answering CONNECT.
+    :ivar address: at which somebody accepted TCP.
     """
 
     reason: str
@@ -87,6 +101,9 @@ class Ending:
     accepted: bool = False
     fallback: bool = False
     cause: Cause = Cause.OTHER
+    will_limits: WillLimits | None = None
+    closed: bool = False
+    address: tuple[int, Any] | None = None
 
 
 class _Client(paho.Client):
@@ -113,6 +130,7 @@ class PahoSession:
         self._last = _FIRST_IDENTIFIER - 1
         self._sock = sock
         self._five = job.protocol == MQTT_5
+        self._will_limits = job.will_limits if job.will is not None else None
         self._client = client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=job.client_id,
@@ -124,7 +142,8 @@ class PahoSession:
         if settings.username:
             client.username_pw_set(settings.username, settings.password.reveal() if settings.password else None)
         if job.will is not None:
-            client.will_set(settings.lwt_topic, job.will, qos=1, retain=True)
+            limits = job.will_limits
+            client.will_set(settings.lwt_topic, job.will, qos=limits.qos, retain=limits.retain)
         note = self.events.append
         client.on_connect = lambda _client, _data, _flags, code, properties: note(("connack", code, properties))
         client.on_disconnect = lambda _client, _data, flags, code, _properties: note(("gone", flags, code))
@@ -243,12 +262,21 @@ class PahoSession:
     def connack_ending(self, code: ReasonCode) -> Ending:
         """How an attempt ends with a CONNACK that reports failure."""
         words = _TERMINAL.get(code.value)
+        is_version = code.value == _UNSUPPORTED_VERSION
         return Ending(
             words or f"the broker refused the connection: {code.getName().lower()}",
             terminal=words is not None,
-            fallback=self._five and code.value == _UNSUPPORTED_VERSION,
-            cause=Cause.LOGIN if code.value in _OF_LOGIN else Cause.OTHER,
+            fallback=self._five and is_version,
+            cause=Cause.LOGIN if code.value in _OF_LOGIN else Cause.TERMS if is_version else Cause.OTHER,
+            will_limits=self._lower_limits(code.value),
         )
+
+    def _lower_limits(self, code: int) -> WillLimits | None:
+        """Limits for the next will when the broker refused this one for its QoS, or for being retained."""
+        limits = self._will_limits
+        if limits is None or code not in (_RETAIN_REFUSED, _QOS_REFUSED):
+            return None
+        return replace(limits, retain=False) if code == _RETAIN_REFUSED else replace(limits, qos=0)
 
     def ending(self, accepted: bool) -> Ending:
         """How the connection ended, from what paho and the socket report."""
@@ -261,16 +289,19 @@ class PahoSession:
                     cause=Cause.TAKEN_OVER if taken else Cause.OTHER,
                 )
         if not accepted and self._sock.first_octets == _CONNACK_VERSION_REFUSED:
-            return Ending(_TERMINAL[_UNSUPPORTED_VERSION], terminal=True, fallback=self._five)
+            return Ending(_TERMINAL[_UNSUPPORTED_VERSION], terminal=True, fallback=self._five, cause=Cause.TERMS)
         fallback = self._five and not accepted
         if self._sock.error:
             reason, terminal = describe_error(self._sock.error)
             reset = accepted and isinstance(self._sock.error, (ConnectionResetError, BrokenPipeError))
-            return Ending(reason, terminal, accepted, fallback and not terminal, Cause.CLOSED if reset else Cause.OTHER)
+            cause = Cause.CLOSED if reset else Cause.TERMS if terminal else Cause.OTHER
+            closed = not accepted and isinstance(self._sock.error, ConnectionResetError)
+            return Ending(reason, terminal, accepted, fallback and not terminal, cause, closed=closed)
         if self._sock.eof:
             when = "" if accepted else " instead of answering CONNECT"
             cause = Cause.CLOSED if accepted else Cause.OTHER
-            return Ending(f"the broker closed the connection{when}", accepted=accepted, fallback=fallback, cause=cause)
+            reason = f"the broker closed the connection{when}"
+            return Ending(reason, accepted=accepted, fallback=fallback, cause=cause, closed=not accepted)
         return Ending("the broker sent what MQTT does not allow", accepted=accepted, fallback=fallback)
 
 
@@ -279,6 +310,7 @@ class Connack:
     """The broker's limits in its CONNACK; ``maximum_packet`` 0: none beyond the protocol's.
 
     :ivar maximum_qos: a PUBLISH with more ends the connection. :ivar retains: one with RETAIN does, unless this is so.
+    :ivar wildcards: a SUBSCRIBE with one does, unless this is so.
     """
 
     receive_maximum: int
@@ -286,6 +318,7 @@ class Connack:
     protocol: int
     maximum_qos: int = 2
     retains: bool = True
+    wildcards: bool = True
 
 
 def connack_from(properties: Any, protocol: int) -> Connack:
@@ -296,4 +329,5 @@ def connack_from(properties: Any, protocol: int) -> Connack:
         protocol,
         int(getattr(properties, "MaximumQoS", 2)),
         bool(getattr(properties, "RetainAvailable", 1)),
+        bool(getattr(properties, "WildcardSubscriptionAvailable", 1)),
     )

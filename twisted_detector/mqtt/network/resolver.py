@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from itertools import chain, zip_longest
 from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError as DeferredTimeout
@@ -22,7 +23,15 @@ def system_lookup(host: str, port: int) -> tuple[Address, ...]:
     :raises OSError: no such name; UnicodeError: not a name at all.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return tuple(dict.fromkeys((family, where) for family, _, _, _, where in found))[:MAX_ADDRESSES]
+    return mixed(tuple(dict.fromkeys((family, where) for family, _, _, _, where in found)))
+
+
+def mixed(addresses: tuple[Address, ...]) -> tuple[Address, ...]:
+    """The first addresses, of both families in turn (RFC 8305, 4): one of them may have no way to the broker."""
+    first = tuple(one for one in addresses if one[0] == addresses[0][0])
+    others = tuple(one for one in addresses if one[0] != addresses[0][0])
+    turns = chain.from_iterable(zip_longest(first, others))
+    return tuple(one for one in turns if one is not None)[:MAX_ADDRESSES]
 
 
 class Resolver:

@@ -39,6 +39,9 @@ quarantine.
 * A newer state that comes while the older is *queued* replaces its message in place. While the older is *in flight* it
   is only marked ``superseded``, for it may still be acknowledged; it is never sent again.
 
+* What is *refused* (MQTT 5 says so) is dropped, and of a state :mod:`.refusals` remembers it until the next
+  ``republish``. What the broker does not take *for now* goes back to the queue.
+
 * :mod:`.retained` remembers the latest acknowledged document of each topic: a digest, and the payload packed. An equal
   one is not sent again, and ``republish`` makes extra entries of those documents (``Entry.republished``), which count
   against no bound and are not journaled.

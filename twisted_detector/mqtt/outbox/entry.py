@@ -20,6 +20,8 @@ class Entry:
     :ivar republished: a remembered document that is sent once more; it counts against no bound.
     :ivar superseded: in flight, but a newer state of its topic is kept: it is not sent again.
     :ivar replaces: the superseded entry that this one replaces.
+    :ivar postponed: how often the broker did not take it for now, each time after other messages;
+        ``acks_when_postponed``: how many were acknowledged by then.
     """
 
     message: Message
@@ -32,6 +34,8 @@ class Entry:
     republished: bool = False
     superseded: bool = False
     replaces: Entry | None = None
+    postponed: int = 0
+    acks_when_postponed: int = -1
     receipts: list[Receipt] = field(default_factory=list)
 
     @property

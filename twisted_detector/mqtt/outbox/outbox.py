@@ -11,13 +11,14 @@ from functools import partial
 
 from zope.interface import implementer
 
-from twisted_detector.errors import Dropped, LocalError, NotAuthorized, PublishError, QueueFull, Stopped
+from twisted_detector.errors import Dropped, LocalError, PublishError, QueueFull, Stopped
 from twisted_detector.model import JournalRecord, Message, Priority
 from twisted_detector.model.clocks import CLOCK_WAS_SET
 from twisted_detector.model.observers import Observers
 from twisted_detector.mqtt.outbox.entry import Entry
 from twisted_detector.mqtt.outbox.queue import Limits, OutboxFigures, PriorityQueue
 from twisted_detector.mqtt.outbox.receipt import Receipt, prune
+from twisted_detector.mqtt.outbox.refusals import Refusals, is_hopeless
 from twisted_detector.mqtt.outbox.retained import Republish, Retained
 from twisted_detector.mqtt.seams import IOutbox, Journal, OutboxItem
 
@@ -60,6 +61,7 @@ class Outbox:
         self._retained = Retained(messages=limits.retained, octets=limits.retained_octets)
         held = self._queue.quarantine.holds
         self._republish = Republish(self._retained, lambda topic: topic in self._latest or held(topic))
+        self._refusals = Refusals(messages=limits.retained, octets=limits.retained_octets // 4)
         self._uncommitted: dict[int, Entry] = {}
         self._last_id, self._stopped = 0, False
         self.dropped: Counter[str] = Counter()
@@ -98,6 +100,7 @@ class Outbox:
         return receipt
 
     def _is_unchanged(self, message: Message, receipt: Receipt) -> bool:
+        self._refusals.forget(message.topic)
         latest = self._latest.get(message.topic)
         if latest is None:
             if not self._retained.matches(message):
@@ -189,29 +192,48 @@ class Outbox:
 
     def refused(self, token: int, reason: str) -> None:
         if (entry := self._complete(token)) is not None:
-            kind = NotAuthorized if "authori" in reason.lower() else Dropped
-            self._drop(entry, "refused", partial(kind, "the broker refused the message", shown=reason))
+            self._refused(entry, reason)
+        self._finish()
+
+    def _refused(self, entry: Entry, reason: str) -> None:
+        is_latest = self._latest.get(entry.message.topic) is entry
+        self._drop(entry, "refused", self._refusals.record(entry.message, reason, is_latest=is_latest))
+
+    def postponed(self, tokens: Sequence[int], reason: str) -> None:
+        for entry in sorted(filter(None, map(self._complete, tokens)), key=lambda one: -one.order):
+            if is_hopeless(entry, self._acknowledged):
+                self._refused(entry, reason)
+            else:
+                self._give_back(entry)
         self._finish()
 
     def connection_lost(self) -> None:
         self._republish.in_flight = 0
         for entry in self._queue.requeue(self._clock()):
-            if entry.republished:
-                self._republish.put_back(entry.message.topic)
-                continue
-            newer = self._latest.get(entry.message.topic)
-            if newer is None:
-                self._drop(entry, "replaced")
-            else:
-                newer.receipts[:0] = entry.receipts
-                if newer.id not in self._uncommitted:
-                    self._afterwards.extend(receipt.accept for receipt in entry.receipts)
-                self._release(entry)
+            self._give_back(entry)
         self._finish()
 
+    def _give_back(self, entry: Entry) -> None:
+        """Have ``entry``, in flight no more, sent again; or what took its place."""
+        if entry.republished:
+            self._republish.put_back(entry.message.topic)
+        elif not entry.superseded:
+            self._queue.put_back(entry)
+        elif (newer := self._latest.get(entry.message.topic)) is None:
+            self._drop(entry, "replaced")
+        else:
+            newer.receipts[:0] = entry.receipts
+            if newer.id not in self._uncommitted:
+                self._afterwards.extend(receipt.accept for receipt in entry.receipts)
+            self._release(entry)
+
     def republish(self, topics: Iterable[str] | None = None) -> None:
+        if topics is None and not self._stopped:
+            for message in self._refusals.take(besides=self._latest):
+                self._put_state(message, self._clock(), Receipt())
+            self._finish()
         self._republish.begin(topics)
-        if self._republish:
+        if self.depth():
             self.ready.notify()
 
     def discard(self, concerns: Callable[[str], bool]) -> None:
@@ -230,6 +252,7 @@ class Outbox:
             if not self._queue.quarantine.holds(entry.key):
                 self._queue.remove(entry)
             self._drop(entry, "replaced")
+        self._refusals.discard(concerns)
         for topic in [one for one in self._retained if concerns(one)]:
             self._retained.remove(topic)
             self._forget(topic)
@@ -254,14 +277,13 @@ class Outbox:
 
     def figures(self) -> OutboxFigures:
         """Figures for the health document."""
-        oldest = self._queue.oldest()
         return OutboxFigures(
             depth=self._queue.depths(),
             in_flight=len(self._queue.in_flight),
             held=self._queue.quarantine.held,
             to_republish=len(self._republish),
             octets=self._queue.octets,
-            oldest_s=0.0 if oldest is None else max(0.0, self._clock() - oldest),
+            oldest_s=self._queue.age(self._clock()),
             acknowledged=self._acknowledged,
             coalesced=self._coalesced,
             unchanged=self._unchanged,
@@ -280,8 +302,7 @@ class Outbox:
     def _drop(self, entry: Entry, reason: str, error: Callable[[], PublishError] | None = None) -> None:
         self.dropped[reason] += 1
         error = error or partial(Dropped, "the message was dropped", shown=reason)
-        for receipt in entry.receipts:
-            self._afterwards.append(partial(receipt.fail, error))
+        self._afterwards += [partial(receipt.fail, error) for receipt in entry.receipts]
         self._release(entry)
 
     def _release(self, entry: Entry) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 
+from twisted_detector.model import Priority
 from twisted_detector.mqtt.outbox.entry import Entry, Key
 
 #: After so many fruitless connections in a row one message is sent at a time: two may be chance, or a restart.
@@ -56,6 +57,9 @@ class Quarantine:
     flight when the connection broke, twice, is a *suspect*: held for 5, 10, 20 … seconds, an hour at most, then tried
     again, alone. An acknowledgement clears it.
 
+    After one is held, those of the other classes of priority have their turn first: where states are not taken, events
+    may be.
+
     *What it costs.* A poisonous message: some six connections, 10 s with the usual back-off, until it is known; then
     one connection for each trial. A network that merely flaps: messages that were twice alone when it broke come 5 s
     later, and after others of their priority; for holds that grew while nothing at all was acknowledged are cut short
@@ -64,9 +68,9 @@ class Quarantine:
 
     def __init__(self) -> None:
         self._suspicions: dict[Key, _Suspicion] = {}
-        self._one_by_one: dict[Key, None] = {}  # to be sent one at a time, in this order
+        self._one_by_one: dict[Key, Priority] = {}  # to be sent one at a time, in this order
         self._fruitless = 0
-        self._common: dict[Key, None] = {}  # in flight at each of the last fruitless losses, in order of sending
+        self._common: dict[Key, Priority] = {}  # in flight at each of the last fruitless losses, in order of sending
         self._answered = False
         self._acks = 0
         self._pause_ends = -inf
@@ -122,9 +126,9 @@ class Quarantine:
         answered, self._answered = self._answered, False
         if not in_flight:
             return None
-        again = {entry.key: None for entry in in_flight if entry.key in self._common}
+        again = {entry.key: entry.priority for entry in in_flight if entry.key in self._common}
         self._fruitless = self._fruitless + 1 if again or not answered else 0
-        self._common = again or dict.fromkeys(entry.key for entry in in_flight)
+        self._common = again or {entry.key: entry.priority for entry in in_flight}
         if self._fruitless >= FRUITLESS and not self._one_by_one:
             self._one_by_one = dict(self._common)
         if len(in_flight) > 1:
@@ -148,7 +152,9 @@ class Quarantine:
         if suspicion.times > 1:
             self._pause_ends = now + HOLD  # with many suspects the others need time between their trials
         self._common.pop(key, None)
-        self._one_by_one.pop(key, None)
+        priority = self._one_by_one.pop(key, None)
+        # Where one of a class is not taken, others of it often are neither: the other classes need not wait for those.
+        self._one_by_one = dict(sorted(self._one_by_one.items(), key=lambda one: one[1] is priority))
         self._soonest = None
         if entry is not None and entry.octets < suspicion.octets:
             self.replaced(entry)

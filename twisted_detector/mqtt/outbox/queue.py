@@ -297,6 +297,10 @@ class PriorityQueue:
             self.quarantine.settled(entry)
         return entry
 
+    def put_back(self, entry: Entry) -> None:
+        """Put an entry that was in flight back to the head of its class."""
+        self._queues[entry.priority].appendleft(entry)
+
     def requeue(self, now: float) -> list[Entry]:
         """Put what is in flight back to the head of its class, in its old order; a suspect is held instead.
 
@@ -310,7 +314,7 @@ class PriorityQueue:
         for entry in entries:
             entry.token = 0
             if not (entry.republished or entry.superseded):
-                self._queues[entry.priority].appendleft(entry)
+                self.put_back(entry)
         if suspect is not None:
             self._hold(suspect, in_order[0].message, now)
         return [entry for entry in entries if entry.republished or entry.superseded]
@@ -338,9 +342,9 @@ class PriorityQueue:
             depths[entry.priority] += 1
         return {priority.name.lower(): depth for priority, depth in zip(Priority, depths, strict=True)}
 
-    def oldest(self) -> float | None:
-        """When the longest waiting message was queued; None: there is none."""
+    def age(self, now: float) -> float:
+        """Seconds since the longest waiting message was queued; 0.0: there is none."""
         stamps = [queue[0].queued for queue in self._queues if queue]
         stamps.extend(entry.queued for entry in self.in_flight.values() if not entry.republished)
         stamps.extend(entry.queued for entry in self.quarantine.entries())
-        return min(stamps, default=None)
+        return max(0.0, now - min(stamps, default=now))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
 from itertools import islice
 from math import inf
 from typing import Any
@@ -87,7 +86,11 @@ class NodeService:
         self._election = election
         self.record = SiteRecord(election)
         self.gained: Observers[[str]] = Observers("a camera of this node")
-        self._states = CameraStates(clock, partial(mqtt.subscribe, topics.every_status, many=True))
+        self._states = CameraStates(
+            clock,
+            lambda handler, only: mqtt.subscribe(topics.every_status, handler, only=only),
+            topic=topics.status,
+        )
         self._mqtt = mqtt
         self._topics = topics
         self._find = find
@@ -208,7 +211,8 @@ class NodeService:
 
     async def answer(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
         """Handler of the request ``fleet``."""
-        return fleet_document(self.record, await self._states.look(), instance=self._election.instance)
+        states = await self._states.look(self.record.camera_ids())
+        return fleet_document(self.record, states, instance=self._election.instance)
 
     def describe(self, about: NodeAbout) -> None:
         """This node is that, beside its cameras: its document says so from now on."""
@@ -323,7 +327,6 @@ class NodeService:
 
     def _begin(self, camera_id: str) -> None:
         self._beginning.pop(camera_id, None)
-        self._paused.discard(camera_id)
         self.gained.notify(camera_id)
         events = self._waiting.pop(camera_id, ())
         camera = self._find(camera_id)

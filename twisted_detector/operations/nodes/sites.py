@@ -86,6 +86,10 @@ class SiteRecord:
         away = (Site(self._last[one], is_away=True, since=self._since.get(one)) for one in self._away())
         return [*(Site(one) for one in self.present), *away]
 
+    def camera_ids(self) -> set[str]:
+        """The cameras of all of them."""
+        return {camera_id for one in self.all() for camera_id in one.document.claims}
+
     def _away(self) -> list[str]:
         here = {self._election.node_id, *(one.node_id for one in self._election.others.documents)}
         return sorted(one for one in self._last if one not in here)
@@ -120,9 +124,10 @@ class SiteRecord:
         frozen = next((one for one in losing if one != owner), "")
         return frozen or self._former.get(camera_id, "") or self.last_owner_of(camera_id)
 
-    def is_known(self, node_id: str) -> bool:
-        """Whether there is such a node, or was one."""
-        return node_id in self._last or self.is_present(node_id)
+    def knew(self, node_id: str, camera_id: str) -> bool:
+        """Whether there is such a node, or was one, that knew a camera when it spoke last."""
+        last = self._last.get(node_id)
+        return last is not None and camera_id in last.claims
 
     def known_to(self, camera_id: str) -> list[str]:
         """The nodes that are there and know a camera, by their names."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -10,6 +11,7 @@ from twisted.internet.task import deferLater
 
 from twisted_detector.model.bounds import BoundedDict
 from twisted_detector.model.encoding import parse_object
+from twisted_detector.mqtt.single_topics import TopicSet
 from twisted_detector.operations.nodes.values import MAX_CLAIMS
 
 #: Seconds in which what the broker has retained comes, a thousand cameras from a board's broker too.
@@ -23,26 +25,38 @@ _MOST = {"name": 64, "area": 64, "ip": 64, "status": 32, "reason": 300, "since":
 
 
 class CameraStates:
-    """Watcher of ``camera/status/+``.
+    """Watcher of ``camera/status/<id>`` of all cameras that are asked for.
 
     Whoever owns a camera publishes its state, retained, for all who want to know: other nodes read the same.
 
-    :param subscribe: to the states of all cameras, which are many; returns what ends it.
+    :param subscribe: to the states of the cameras of a set; returns what ends it.
+    :param topic: the topic of a camera's state.
     """
 
-    def __init__(self, clock: IReactorTime, subscribe: Callable[[Handler], Callable[[], None]]) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        subscribe: Callable[[Handler, TopicSet], Callable[[], None]],
+        *,
+        topic: Callable[[str], str],
+    ) -> None:
         self._clock = clock
         self._subscribe = subscribe
+        self._topic = topic
+        self._topics = TopicSet()
         self._states: BoundedDict[str, Mapping[str, str]] = BoundedDict(MAX_CLAIMS)
         self._unsubscribe: Callable[[], None] | None = None
         self._ready_at = 0.0
         self._end: IDelayedCall | None = None
 
-    async def look(self) -> Mapping[str, Mapping[str, str]]:
+    async def look(self, camera_ids: Iterable[str]) -> Mapping[str, Mapping[str, str]]:
         """By camera: ``name``, ``area``, ``ip``, ``status``, ``reason`` and ``since``, as they are published."""
-        if self._unsubscribe is None:
+        wanted = dict.fromkeys(map(self._topic, islice(camera_ids, MAX_CLAIMS)))
+        self._topics.remove([one for one in self._topics if one not in wanted])
+        if self._topics.add(wanted):
             self._ready_at = self._clock.seconds() + FIRST
-            self._unsubscribe = self._subscribe(self._receive)
+        if self._unsubscribe is None:
+            self._unsubscribe = self._subscribe(self._receive, self._topics)
         if self._end is not None:
             self._end.cancel()
         self._end = self._clock.callLater(LOOKED, self.stop)
@@ -58,6 +72,7 @@ class CameraStates:
         if self._unsubscribe is not None:
             self._unsubscribe()
         self._end = self._unsubscribe = None
+        self._topics = TopicSet()
         self._states = BoundedDict(MAX_CLAIMS)
 
     def _receive(self, topic: str, payload: bytes) -> None:

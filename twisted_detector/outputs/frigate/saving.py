@@ -33,6 +33,8 @@ from twisted_detector.outputs.sync.seams import (
 #: Saves of one delivery: of a thousand cameras two refused ones are found with so many; each takes about a second.
 MAX_SAVES = 40
 _REFERENCE = re.compile(r"\{(FRIGATE_[A-Za-z0-9_]+)\}")
+#: Frigate's words about a file, or a folder, that it may only read (all versions).
+_CANNOT_WRITE = "Could not write config file"
 #: What is told of a camera whose variables are missing.
 UNKNOWN = "Frigate does not know the variables of its login yet"
 #: What is told of a camera that was not tried any more.
@@ -208,7 +210,12 @@ class ConfigSaver:
             failed = TargetUnavailable("Frigate failed on it", shown=words(answer.text))
             await self._recover(before, after, failed)
             return ""
-        return "" if answer.status == 200 else words(answer.text) or f"status {answer.status}"
+        if answer.status == 200:
+            return ""
+        said = words(answer.text) or f"status {answer.status}"
+        if _CANNOT_WRITE in said:
+            raise TargetRefused(f"Frigate would take it, but cannot write its file: {said}")
+        return said
 
     async def post(self, text: str) -> HttpResponse:
         """The answer to a text; it must be called text, and nothing else."""

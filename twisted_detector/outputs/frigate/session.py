@@ -13,7 +13,7 @@ from dataclasses import replace
 from twisted_detector.model import Secret
 from twisted_detector.model.consumers import FRIGATE, Consumer
 from twisted_detector.outputs.frigate.refusals import words
-from twisted_detector.outputs.sync.http import HttpClient, HttpRequest, HttpResponse
+from twisted_detector.outputs.sync.http import HttpClient, HttpRequest, HttpResponse, check_place
 from twisted_detector.outputs.sync.seams import TargetRefused, TargetStarting, TargetUnavailable
 
 _NONE = Secret("")
@@ -64,7 +64,7 @@ class FrigateSession:
         if answer.status == 401 and wants_login and (self._cookie or self._open):
             await self._log_in()  # its session is over, or somebody switched its login on
             answer = await send()
-        _check_starting(answer)
+        self._check_answer(answer)
         if answer.status == 429:
             raise TargetUnavailable("Frigate wants fewer requests for a while", shown=words(answer.text))
         if answer.status == 403:
@@ -93,7 +93,7 @@ class FrigateSession:
         body = json.dumps({"user": self._user, "password": self._password.reveal()}).encode()
         request = HttpRequest("POST", "/api/login", headers={"Content-Type": "application/json"}, body=body)
         answer = await self._http.request(request)
-        _check_starting(answer)
+        self._check_answer(answer)
         if answer.status == 429:
             # Also to the right password, once there were too many wrong ones, whoever sent them.
             raise TargetUnavailable("Frigate takes no logins for a while", shown=words(answer.text))
@@ -104,6 +104,10 @@ class FrigateSession:
             raise TargetRefused("Frigate refuses the login", shown=f"status {answer.status}: {words(answer.text)}")
         self._cookie = "; ".join(f"{name}={value}" for name, value in answer.cookies.items())
         self._open = not self._cookie
+
+    def _check_answer(self, answer: HttpResponse) -> None:
+        check_place(answer, self.consumer.settings("url"))
+        _check_starting(answer)
 
 
 def _check_starting(answer: HttpResponse) -> None:

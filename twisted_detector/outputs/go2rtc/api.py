@@ -3,7 +3,8 @@
 The API of go2rtc 1.9: ``GET /api/streams``; ``PUT`` makes a stream and writes it into go2rtc's file;
 ``PATCH`` changes the source of one in place, so that viewers follow, and writes nothing; ``DELETE`` removes.
 ``PATCH`` has a trap: a source whose path is the name of a stream makes an alias of that stream. An answer is half the
-truth: 400 may mean that all was done but the file not written, so the list is read again after every change.
+truth: 400 may mean that all was done but the file not written, a server error may be that of a proxy, and with 200 the
+stream need not stand there; so the list is read again after every change, and is believed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from twisted_detector.model import Login, Secret
 from twisted_detector.model.consumers import GO2RTC, Consumer
 from twisted_detector.model.encoding import parse_object
 from twisted_detector.outputs.stream_choice import SecretTags
-from twisted_detector.outputs.sync.http import HttpClient, HttpRequest, HttpResponse
+from twisted_detector.outputs.sync.http import HttpClient, HttpRequest, HttpResponse, check_place
 from twisted_detector.outputs.sync.seams import (
     ALONE,
     DeliveryResult,
@@ -93,6 +94,7 @@ class Go2rtcApi:
     ) -> None:
         self.name = consumer.destination("api")
         self._logins = f"{consumer.settings('user')}, {consumer.settings('password')}"
+        self._url = consumer.settings("url")
         self.where = http.base
         self._http = http
         self._is_ours = is_ours
@@ -106,6 +108,8 @@ class Go2rtcApi:
         self._unwritten: set[str] = set()
         #: Source, reason, and looks until it is tried again, of streams that go2rtc did not take.
         self._refused: dict[str, tuple[str, str, int]] = {}
+        #: Streams for which the last answer was an error, and not go2rtc's own word (400).
+        self._failing: set[str] = set()
         #: go2rtc's words about a file that it could not write, "" while it can.
         self._file_fault = ""
 
@@ -201,7 +205,10 @@ class Go2rtcApi:
 
     async def _streams(self) -> dict[str, Any]:
         answer = await self._request("GET", {})
-        found = parse_object(answer.text) if answer.status == 200 else None
+        if answer.status not in (200, 400):
+            raise TargetUnavailable("go2rtc does not do it", shown=f"status {answer.status}")
+        is_empty = answer.status == 200 and answer.text.strip() == "null"  # a table without a stream
+        found = {} if is_empty else parse_object(answer.text) if answer.status == 200 else None
         if found is None or not all(one is None or isinstance(one, dict) for one in found.values()):
             raise TargetUnavailable("what answers there is no go2rtc")
         return found
@@ -236,7 +243,7 @@ class Go2rtcApi:
         return "@" in urlsplit(source).netloc and not self._keep_logins
 
     async def _write(self, name: str, source: str, there: dict[str, Any]) -> str:
-        """Send a source; go2rtc's words when it said 400, which means one thing or the other."""
+        """Send a source; the words of an answer that is an error, which means one thing or the other."""
         secret, link = self._is_secret(source), _link(source, there)
         self._sent[name] = source
         if len(_producers(there.get(name))) == 1 and not link:
@@ -254,8 +261,11 @@ class Go2rtcApi:
     async def _send(self, method: str, name: str, source: str) -> str:
         answer = await self._request(method, {"name": name, "src": source})
         words = ""
-        if answer.status == 400:
-            words = " ".join(mask_login(answer.text).split())[:_MAX_WORDS] or " "
+        self._failing.discard(name)
+        if not 200 <= answer.status < 300:
+            words = " " if answer.status == 400 and not answer.text.strip() else _said(answer)
+            if answer.status != 400:
+                self._failing.add(name)
         if method == "PUT":
             self._unwritten.discard(name)
             self._file_fault = "" if not words else self._file_fault
@@ -270,34 +280,48 @@ class Go2rtcApi:
             (source,) = wanted[name]
             if self._is_secret(source):
                 self._unwritten.discard(name)
-            if not words:
+            shown = _shown(there.get(name), source)
+            if not words and name in there:
                 continue
-            if _shown(there.get(name), source) in (_Shown.SAME, _Shown.STARRED):
+            if shown in (_Shown.SAME, _Shown.STARRED):
+                if name in self._failing:
+                    continue  # it says nothing of the file
                 self._file_fault = (
-                    f"the streams are there, but go2rtc does not keep them ({words}): after a restart of it they come"
-                    f" back within {self.refresh:.0f} s"
+                    f"the streams are there, but go2rtc does not keep them ({words.strip() or 'it gives no reason'}):"
+                    f" after a restart of it they come back within {self.refresh:.0f} s"
                 )
                 continue
             told = words if words.strip() else "without a reason (go2rtc gives none before 1.9.12)"
-            refused[name] = f"go2rtc refuses it: {told}"
+            refused[name] = f"go2rtc refuses it: {told}" if words else "go2rtc took it, and does not have it"
+            looks = _LOOKS
+            if name in self._failing:  # that is no refusal: it is tried again at the next look
+                refused[name], looks = f"go2rtc does not do it: {words}", 0
             self._forget(name)
-            self._refused[name] = source, refused[name], _LOOKS
+            self._refused[name] = source, refused[name], looks
         return refused
 
     def _forget(self, name: str) -> None:
         self._sent.pop(name, None)
         self._unwritten.discard(name)
+        self._failing.discard(name)
         self._refused.pop(name, None)
 
     async def _request(self, method: str, query: dict[str, str]) -> HttpResponse:
         answer = await self._http.request(HttpRequest(method, "/api/streams", query, self._headers))
-        if answer.status in (401, 403):
+        check_place(answer, self._url)
+        if answer.status == 401 or (answer.status == 403 and method == "GET"):
             raise TargetRefused(f"go2rtc wants a login ({self._logins})")
+        if answer.status in (403, 405):
+            raise TargetRefused("what answers there tells its streams, and forbids to change them", shown=_said(answer))
         if answer.status == 404:
             raise TargetUnavailable("it has no /api/streams there (in go2rtc's file: api, base_path or allow_paths)")
-        if answer.status not in (200, 400):
-            raise TargetUnavailable("go2rtc does not do it", shown=f"status {answer.status}")
         return answer
+
+
+def _said(answer: HttpResponse) -> str:
+    """What an answer says, without anybody's login: its words, or its status."""
+    said = " ".join(mask_login("" if answer.is_page else answer.text).split())[:_MAX_WORDS]
+    return said or f"status {answer.status}"
 
 
 def _producers(stream: Any) -> list[Any]:

@@ -193,7 +193,10 @@ def _copy_owner_and_mode(target: Path, handle: int, secret: bool) -> None:
         # A group that was chosen, not one that was left open with all others; and only if it is that group still.
         chosen = not mode & 0o007 and os.fstat(handle).st_gid == former.st_gid
         mode = 0o600 | (mode & 0o040 if chosen else 0)
-    os.fchmod(handle, mode)
+        os.fchmod(handle, mode)
+        return
+    with contextlib.suppress(OSError):  # a file system without modes (FAT, some network shares) has its own
+        os.fchmod(handle, mode)
 
 
 def _previous_of(target: Path) -> Path:
@@ -215,6 +218,7 @@ def _link_previous(target: Path) -> None:
 def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(handle)
+        with contextlib.suppress(OSError):  # network shares know it of files alone; the file stands there by now
+            os.fsync(handle)
     finally:
         os.close(handle)

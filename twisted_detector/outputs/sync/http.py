@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,8 @@ from twisted_detector.wire.http.body import AnswerTooLong, collect
 
 #: Seconds for one request: Frigate validates a configuration of 100 cameras in about one.
 TIMEOUT = 15.0
+#: Characters that are shown of where an answer sends us.
+_MAX_PLACE = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +43,48 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """One answer: status, the cookies that it set, its body, and what kind of login it wants (``WWW-Authenticate``)."""
+    """One answer: status, the cookies that it set, its body, and what kind of login it wants (``WWW-Authenticate``).
+
+    :ivar location: where it says that the answer is (``Location``).
+    """
 
     status: int
     cookies: Mapping[str, str]
     body: bytes
     challenge: str = ""
+    location: str = ""
 
     @property
     def text(self) -> str:
         return self.body.decode("utf-8", "replace")
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it is a web page: no program's answer to a program."""
+        return self.text.lstrip()[:5].lower() in ("<html", "<!doc")
+
+
+def check_place(answer: HttpResponse, setting: str) -> None:
+    """Check that the program itself answered, and did not send us elsewhere: to ``https://``, or to a page for logins.
+
+    :param setting: where the URL is set.
+    :raises TargetUnavailable: it did.
+    """
+    if not 300 <= answer.status < 400:
+        return
+    place = "".join(one for one in _without_secrets(answer.location) if one.isprintable())[:_MAX_PLACE]
+    raise TargetUnavailable(
+        f"it sends us elsewhere ({answer.status}), as a page for logins before a program does; {setting} must be the"
+        " program's own address",
+        shown=place or "it does not say where",
+    )
+
+
+def _without_secrets(location: str) -> str:
+    """A URL without login, query and fragment."""
+    scheme, separator, rest = re.split("[?#]", location, maxsplit=1)[0].rpartition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
 
 
 class HttpClient:
@@ -122,7 +157,8 @@ class HttpClient:
             name, _, value = line.partition(";")[0].partition("=")
             cookies[name.strip()] = value.strip()
         challenge = ", ".join(response.headers.getRawHeaders("www-authenticate", []))
-        return HttpResponse(response.code, cookies, data, challenge)
+        location = (response.headers.getRawHeaders("location") or [""])[0]
+        return HttpResponse(response.code, cookies, data, challenge, location)
 
 
 @implementer(IAgent)

@@ -16,6 +16,7 @@ from twisted_detector.model import Camera, Mac, Message
 from twisted_detector.model.decisions import Decisions, Description
 from twisted_detector.model.observers import Observers
 from twisted_detector.mqtt.seams import ConnectionChange, ConnectionState
+from twisted_detector.mqtt.single_topics import TopicSet
 from twisted_detector.operations.decisions.book import DecisionBook
 from twisted_detector.operations.nodes.handover.descriptions import SharedDescriptions
 from twisted_detector.outputs.dispatcher import OutputDispatcher
@@ -59,28 +60,34 @@ class Client:
 
     def __init__(self, hub: Hub, name: str) -> None:
         self.hub, self.name = hub, name
-        self.handlers: list[tuple[str, Callable[[str, bytes], object]]] = []
+        self.handlers: list[tuple[TopicSet, Callable[[str, bytes], object]]] = []
         self.last: dict[str, bytes] = {}
-        self.many: dict[str, bool] = {}
         self.listeners: Observers[[ConnectionChange]] = Observers("the connection")
         self.add_state_listener = self.listeners.add
         hub.clients.append(self)
         self.outbox = self
 
     def subscribe(
-        self, topic_filter: str, handler: Callable[[str, bytes], object], *, many: bool = False, **_: object
+        self, topic_filter: str, handler: Callable[[str, bytes], object], *, only: TopicSet, **_: object
     ) -> Callable[[], None]:
-        self.many[topic_filter] = many
-        entry = (topic_filter.removesuffix("+"), handler)
+        assert topic_filter == "system/camera_detector/described/+"
+        entry = (only, handler)
         self.handlers.append(entry)
-        for topic, payload in tuple(self.hub.retained.items()):
-            if topic.startswith(entry[0]):
-                handler(topic, payload)
+        only.changed.add(self._asked)
+        self._asked(list(only), [])
         return lambda: self.handlers.remove(entry) if entry in self.handlers else None
 
+    def _asked(self, added: list[str], _: list[str]) -> None:
+        """The broker answers at once."""
+        for only, _handler in self.handlers:
+            only.unanswered.clear()
+        for topic in added:
+            if topic in self.hub.retained:
+                self.deliver(topic, self.hub.retained[topic])
+
     def deliver(self, topic: str, payload: bytes) -> None:
-        for begin, handler in tuple(self.handlers):
-            if topic.startswith(begin):
+        for only, handler in tuple(self.handlers):
+            if topic in only:
                 handler(topic, payload)
 
     def publish(self, message: Message) -> Deferred[None]:
@@ -126,7 +133,7 @@ class Record:
     def __init__(self, known: set[str]) -> None:
         self.known = known
 
-    def is_known(self, node_id: str) -> bool:
+    def knew(self, node_id: str, _: str) -> bool:
         return node_id in self.known
 
 

@@ -14,9 +14,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.operations.nodes.handover.sites import ID, OTHER, Hub, Site, done
 from twisted_detector.model.decisions import Description, Verdict
-from twisted_detector.operations.nodes.handover import described, descriptions, heard
+from twisted_detector.operations.nodes.handover import described, descriptions
 from twisted_detector.operations.nodes.handover.described import AHEAD, Described
-from twisted_detector.operations.nodes.handover.descriptions import AGAIN, GATHER, PAUSE, REPAIR, RETAINED, TABLE
+from twisted_detector.operations.nodes.handover.descriptions import AGAIN, GATHER, PAUSE, REPAIR, TABLE
+from twisted_detector.operations.nodes.handover.hearing import RETAINED
 
 TOPIC = f"system/camera_detector/described/{ID}"
 
@@ -47,10 +48,6 @@ class SitesCase(SynchronousTestCase):
 
 
 class Moves(SitesCase):
-    def test_how_it_is_subscribed(self) -> None:
-        """One document a camera may be more than a broker queues for a client."""
-        self.assertEqual({"system/camera_detector/described/+": True}, self.site("north").client.many)
-
     def test_moves(self) -> None:
         """A camera that comes to a node which did not know it is called there what it was called before."""
         north, south = self.site("north").find(ID, own=True), self.site("south").find()
@@ -246,6 +243,21 @@ class Conflicts(SitesCase):
         self.settle(AGAIN)
         self.assertEqual("Barn", south.name_of()[0])
 
+    def test_stopped(self) -> None:
+        """Then nothing is taken over or said any more, and nothing waits."""
+        south = self.site("south").find(ID, OTHER, own=True)
+        south.decide(name="Barn")
+        south.client.reconnect()
+        self.say(Described(Description("Stable"), 2**41, "north"))
+        self.say(Described(Description("Gate"), 5, "north", "south"), OTHER)
+        self.clock.advance(0)
+        said = len(self.hub.sent)
+        south.shared.stop()
+        self.assertEqual([], self.clock.getDelayedCalls())
+        self.say(Described(Description("Door"), 2**41, "north"), OTHER)
+        self.settle(AGAIN)
+        self.assertEqual((said + 1, ""), (len(self.hub.sent), south.name_of(OTHER)[0]))
+
 
 class Hostile(SitesCase):
     def test_refused(self) -> None:
@@ -315,25 +327,6 @@ class Hostile(SitesCase):
         disk[1].callback(None)
         self.assertEqual("n2", south.name_of()[0])
 
-    def test_other_topics(self) -> None:
-        """No camera has such an id."""
-        north = self.site("north").find(ID, own=True)
-        for camera_id in ("", "A", "x" * 65, "a b", "ä"):
-            self.say(Described(Description("x"), 5, "x"), camera_id)
-        self.settle(REPAIR)
-        self.assertEqual(0, len(north.book.current.cameras))
-
-    def test_bounded(self) -> None:
-        """Of cameras that nobody here knows so much is remembered; those that are known have room all the same."""
-        self.patch(heard, "MAX_CHARACTERS", 1000)
-        south = self.site("south").find(ID)
-        for number in range(50):
-            self.say(Described(Description(f"{number}"), 5, "north"), f"c{number}")
-        self.say(Described(Description("Barn"), 5, "north"))
-        self.settle()
-        self.assertEqual("Barn", south.name_of()[0])
-        self.assertLess(len(south.shared._told), 12)
-
     def test_no_room_in_the_book(self) -> None:
         """The file holds so many cameras: names beyond are not taken, and those before are."""
         self.patch(descriptions, "MAX_CAMERAS", 1)
@@ -344,11 +337,16 @@ class Hostile(SitesCase):
         self.assertEqual(1, len(south.book.current.cameras))
 
     def test_unknown_cameras(self) -> None:
-        """Nothing is decided about a camera that this node does not know."""
-        south = self.site("south").find(OTHER)
-        self.say(Described(Description("Barn"), 5, "north"))
-        self.settle()
-        self.assertEqual({}, dict(south.book.current.cameras))
+        """The documents of cameras that this node does not know are not asked for, however many stand there; what was
+        under way of one that was forgotten is passed over."""
+        south = self.site("south").find(ID, OTHER)
+        asked = south.shared._hearing.topics
+        self.assertEqual([TOPIC, TOPIC.replace(ID, OTHER)], list(asked))
+        south.registry.forget(ID, self.clock.seconds())
+        self.assertEqual([TOPIC.replace(ID, OTHER)], list(asked))
+        south.shared._receive(TOPIC, Described(Description("Barn"), 5, "north").encode(ID))
+        self.settle(REPAIR)
+        self.assertEqual(([], []), (list(south.shared._told), list(south.shared._repairs)))
 
     def test_logins_stay(self) -> None:
         """What a person decided here beside the name is left alone."""
@@ -604,9 +602,9 @@ class AdoptedElsewhere(SitesCase):
         self.assertNotIn("beer", self.why_not(south))
 
     def test_of_us(self) -> None:
-        """What is said of this node, and is not so, is taken back: of a camera that it does not know, too. It is not
-        said again with each connection, for the camera is not ours."""
-        south = self.site("south").find()
+        """What is said of this node, and is not so, is taken back. It is not said again with each connection, for the
+        camera is not ours."""
+        south = self.site("south").find(ID)
         for _ in range(2):
             self.say(Described(Description("Barn"), 5, "north", "south"))
             self.settle(REPAIR)
@@ -614,3 +612,42 @@ class AdoptedElsewhere(SitesCase):
         said = len(self.hub.sent)
         south.client.reconnect()
         self.assertEqual(said, len(self.hub.sent))
+
+    def test_forgotten_here(self) -> None:
+        """Who forgets a camera takes back that it is adopted there, when it is another one's; its own goes at once, and
+        does not come back."""
+        north = self.adopted()
+        north.lose()
+        self.site("south").find(ID, own=True)
+        self.settle(REPAIR)
+        self.assertEqual("north", self.told()["adopted_at"])
+        north.registry.forget(ID, self.clock.seconds())
+        self.settle(REPAIR)
+        self.assertEqual("", self.told()["adopted_at"])
+
+    def test_forgotten_by_all(self) -> None:
+        """With the last node that knew it the document goes for good, though the broker does not tell so any more."""
+        north = self.adopted()
+        self.patch(north.client, "deliver", lambda topic, payload: None)
+        north.registry.forget(ID, self.clock.seconds())
+        self.settle(REPAIR)
+        self.assertNotIn(TOPIC, self.hub.retained)
+
+    def test_found_again(self) -> None:
+        """What stood there when it was forgotten here is no news when it is found again: it may have gone since."""
+        north, south = self.adopted(), self.site("south").find(ID)
+        self.settle()
+        self.assertEqual("north", south.shared.adopted_at(ID))
+        for site in (south, north):
+            site.registry.forget(ID, self.clock.seconds())
+        self.assertNotIn(TOPIC, self.hub.retained)
+        south.find(ID)
+        self.settle(REPAIR)
+        self.assertEqual("", south.shared.adopted_at(ID))
+
+    def test_a_node_that_does_not_know_it(self) -> None:
+        """A node that lost all it knew has adopted nothing, and cannot take it back: it is not named."""
+        self.adopted().lose()
+        south = self.site("south").find(ID, own=True)
+        south.nodes.record.known.remove("north")
+        self.assertEqual("", south.shared.adopted_at(ID))

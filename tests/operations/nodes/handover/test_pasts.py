@@ -40,6 +40,7 @@ class History:
         self.rows: list[StateChange] | None = []
         self.read: list[tuple[str, float, float]] = []
         self.listed = 0
+        self.restamped: Observers[[]] = Observers("x")
 
     def unrecorded(self, _: str) -> tuple[float, float] | None:
         return self.missing
@@ -69,6 +70,10 @@ class Nodes:
         self.former = "north"
         self.present = {"north"}
         self.is_synchronised = True
+        self.lost: set[str] = set()
+
+    def owns(self, camera_id: str) -> bool:
+        return camera_id not in self.lost
 
     def former_owner_of(self, _: str) -> str:
         return self.former
@@ -240,9 +245,20 @@ class Asking(PastsCase):
         self.assertEqual((before, 500), (self.history.listed, len(self.history.pasts)))
 
     def test_a_clock_that_was_not_set(self) -> None:
-        """It cannot tell when a camera was another's."""
-        self.clock.rightNow = CLOCK_WAS_SET - 1
-        self.gain("cam")
+        """It cannot tell when a camera was another's: that is asked when the clock is set and the history has followed
+        it, once, of the node that had it, and for what is this node's still."""
+        self.clock.rightNow = CLOCK_WAS_SET - 100
+        self.gain("cam", "lost")
+        self.history.restamped.notify()
+        self.assertEqual({}, self.history.pasts)
+        self.nodes.former = ""
+        self.nodes.lost.add("lost")
+        self.clock.rightNow = NOW
+        self.history.restamped.notify()
+        self.clock.advance(SOON)
+        self.assertEqual([("north", "past", {"cameras": {"cam": [0.0, 100.0]}})], self.asked)
+        self.history.pasts.clear()
+        self.history.restamped.notify()
         self.assertEqual({}, self.history.pasts)
 
     def test_not_synchronised(self) -> None:

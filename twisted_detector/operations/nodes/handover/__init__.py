@@ -16,6 +16,7 @@ Rules
 5. *The past is asked for once*: who comes to publish a camera that it did not see asks the former publisher, for the
    time in which it did not see it. As long as that one is away, nothing is shown for this time.
 
-:mod:`.described` is the value, :mod:`.heard` what stands on the broker, :mod:`.descriptions` takes it there and back,
-:mod:`.pasts` asks and answers, :mod:`.whereabouts` says of a camera who publishes it and where it is adopted.
+:mod:`.described` is the value, :mod:`.heard` what stands on the broker, :mod:`.hearing` of which cameras that is known;
+:mod:`.descriptions` takes it there and back, :mod:`.pasts` asks and answers, :mod:`.whereabouts` says of a camera who
+publishes it and where it is adopted.
 """

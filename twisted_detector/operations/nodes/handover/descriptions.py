@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from twisted.internet.defer import Deferred
@@ -22,7 +21,7 @@ from twisted_detector.events import (
     PictureTaken,
 )
 from twisted_detector.interfaces import IEventListener, IOutput
-from twisted_detector.model import MAX_ID_LENGTH, Camera, Message, Priority
+from twisted_detector.model import Camera, Message, Priority
 from twisted_detector.model.bounds import BoundedDict
 from twisted_detector.model.decisions import NOTHING_DECIDED, Decisions, Description, Verdict, device_of
 from twisted_detector.mqtt.seams import ConnectionChange
@@ -31,6 +30,7 @@ from twisted_detector.operations.decisions.book import DecisionBook, with_camera
 from twisted_detector.operations.decisions.document import MAX_CAMERAS
 from twisted_detector.operations.nodes.handover.described import UNDESCRIBED, Described, stamp
 from twisted_detector.operations.nodes.handover.heard import HeardDocuments
+from twisted_detector.operations.nodes.handover.hearing import Hearing
 from twisted_detector.operations.nodes.service import NodeService
 from twisted_detector.operations.nodes.values import MAX_CLAIMS
 from twisted_detector.outputs.topics import Topics
@@ -42,11 +42,8 @@ TABLE = "described"
 #: Seconds in which what other nodes say is gathered: a thousand names that come at a start are one change of the file;
 #: and between two changes of it, at least.
 GATHER, PAUSE = 0.2, 5.0
-#: Seconds after a connection in which what is retained comes: in a cluster it may need two or three.
-RETAINED = 3.0
 #: Seconds after which what the disk did not take is tried again, and a document that is not the last word replaced.
 AGAIN, REPAIR = 60.0, 2.0
-_ID = re.compile(rf"[a-z0-9_-]{{1,{MAX_ID_LENGTH}}}")
 _NOTHING = Described()
 
 
@@ -82,10 +79,10 @@ class SharedDescriptions:
         self._store = store
         #: What holds here, of cameras that somebody has described; and what stands on the broker.
         self._held: BoundedDict[str, Described] = BoundedDict(MAX_CLAIMS)
-        self._told = HeardDocuments(lambda camera_id: registry.camera(camera_id) is not None, clock.seconds)
-        #: Whether we have heard what stands there; and what waits for that.
-        self._has_heard = True
-        self._hearing: IDelayedCall | None = None
+        self._told = HeardDocuments(clock.seconds)
+        self._running = False
+        may_speak = lambda: self._running and nodes.is_synchronised  # noqa: E731
+        self._hearing = Hearing(clock, topics.described, is_ready=may_speak, heard=self._heard)
         #: What a person here decided over, though it was ahead of our clock.
         self._overruled: BoundedDict[str, Described] = BoundedDict(MAX_CLAIMS)
         #: What we published last, by camera.
@@ -96,13 +93,11 @@ class SharedDescriptions:
         self._taking: IDelayedCall | None = None
         self._is_writing = False
         self._repairs: dict[str, IDelayedCall] = {}
-        self._running = False
         self.refused = 0
-        nodes.gained.add(self._gained)
         book.changed.add(self._decided)
         self._ends = (
             mqtt.add_state_listener(self._connection_changed),
-            mqtt.subscribe(topics.described("+"), self._receive, many=True),
+            mqtt.subscribe(topics.described("+"), self._receive, only=self._hearing.topics),
         )
 
     # --- life ------------------------------------------------------------------------------------------------------
@@ -134,7 +129,8 @@ class SharedDescriptions:
         self._running = False
         for end in self._ends:
             end()
-        for one in (self._hearing, self._taking, *self._repairs.values()):
+        self._hearing.stop()
+        for one in (self._taking, *self._repairs.values()):
             if one is not None and one.active():
                 one.cancel()
 
@@ -161,7 +157,7 @@ class SharedDescriptions:
             return ""
         known = self._told.judged(camera_id) or self._held.get(camera_id)
         node_id = known.adopted_at if known is not None else ""
-        return node_id if node_id != self._topics.node_id and self._nodes.record.is_known(node_id) else ""
+        return node_id if node_id != self._topics.node_id and self._nodes.record.knew(node_id, camera_id) else ""
 
     def _decided(self, before: Decisions, after: Decisions) -> None:
         """A person decided, here; or what another node said is written down."""
@@ -205,9 +201,10 @@ class SharedDescriptions:
             return
         camera_id = event.camera.id
         if isinstance(event, CameraForgotten):
-            if not self._has_heard or self._told.get(camera_id) is not None or camera_id in self._said:
+            has_heard = self._hearing.has_heard(camera_id)
+            if not has_heard or self._told.get(camera_id) is not None or camera_id in self._said:
                 yield self._message(camera_id, b"")
-        elif not self._has_heard or self._told.is_ahead(camera_id):
+        elif not self._hearing.has_heard(camera_id) or self._told.is_ahead(camera_id):
             return  # what stands there may be the last word
         elif (mine := self._mine(event.camera)) != (self._told.get(camera_id) or _NOTHING):
             yield self._message(camera_id, mine.encode(camera_id))
@@ -247,35 +244,23 @@ class SharedDescriptions:
         if self._said.pop(camera_id, None) is not None:
             self._mqtt.outbox.discard(self._topics.described(camera_id).__eq__)
 
-    def _gained(self, camera_id: str) -> None:
-        """The outbox has forgotten what we said of a camera that was another's meanwhile."""
-        self._said.pop(camera_id, None)
-
     # --- what others say -------------------------------------------------------------------------------------------
 
     def _connection_changed(self, change: ConnectionChange) -> None:
-        """Each connection shows anew what stands on the broker, which may have lost it; until then nothing is said."""
-        if change.event in ("connected", "disconnected"):
-            self._has_heard = False
-            if self._hearing is not None and self._hearing.active():
-                self._hearing.cancel()
+        """Each connection shows anew what stands on the broker; until then nothing is said."""
         if change.event == "connected":
             self._told.clear()
-            self._hearing = self._clock.callLater(RETAINED, self._heard)
+        self._hearing.connection_changed(change)
 
-    def _heard(self) -> None:
-        """What is retained has come: what is missing of our cameras is said."""
-        self._has_heard = self._running and self._nodes.is_synchronised
-        if not self._has_heard:
-            self._hearing = self._clock.callLater(RETAINED, self._heard)
-            return
-        for camera in self._registry.cameras():
-            if self._nodes.owns(camera.id) and (last := self._last_word(camera.id)) is not None:
-                self._publish(camera.id, last)
+    def _heard(self, camera_ids: Collection[str]) -> None:
+        """What is retained of these has come: what is missing of ours is said."""
+        for camera_id in camera_ids:
+            if self._nodes.owns(camera_id) and (last := self._last_word(camera_id)) is not None:
+                self._publish(camera_id, last)
 
     def _receive(self, topic: str, payload: bytes) -> None:
         camera_id = topic.rpartition("/")[2]
-        if not _ID.fullmatch(camera_id):
+        if not self._hearing.asks(camera_id):
             return
         if not payload:
             self._told.put(camera_id, None)
@@ -283,9 +268,11 @@ class SharedDescriptions:
         described = Described.parse(payload, camera_id)
         if described is None:
             self.refused += 1
-            if self._told.put_unreadable(camera_id):
-                self._repair_soon(camera_id)
-        elif self._told.put(camera_id, described) and self._told.is_ahead(camera_id):
+            self._told.put_unreadable(camera_id)
+            self._repair_soon(camera_id)
+            return
+        self._told.put(camera_id, described)
+        if self._told.is_ahead(camera_id):
             self.refused += 1
             self._unsay(camera_id)
         else:
@@ -294,12 +281,21 @@ class SharedDescriptions:
     def handle(self, event: Event) -> None:
         """See :class:`IEventListener`."""
         if isinstance(event, CameraForgotten):
-            self._hold(event.camera.id, None)
-            self._told.unreadable.discard(event.camera.id)
-            self._said.pop(event.camera.id, None)
-        elif isinstance(event, CameraDiscovered | CameraRestored | AdoptionChanged):
+            self._forget(event.camera.id)
+        elif isinstance(event, CameraEvent) and not self._hearing.asks(event.camera.id):
+            self._told.put(event.camera.id, None)
+            self._hearing.ask(event.camera.id)
+        if isinstance(event, CameraDiscovered | CameraRestored | AdoptionChanged):
             # After the change of the registry that this is a part of.
             self._clock.callLater(0, self._consider, event.camera.id)
+
+    def _forget(self, camera_id: str) -> None:
+        self._hold(camera_id, None)
+        self._hearing.cease(camera_id)
+        self._told.unreadable.discard(camera_id)
+        if self._said.get(camera_id) != b"":
+            self._said.pop(camera_id, None)
+            self._clock.callLater(0, self._consider, camera_id)  # it may be said to be adopted here
 
     def _consider(self, camera_id: str) -> None:
         """Decide what follows from what stands on the broker of a camera."""
@@ -332,7 +328,7 @@ class SharedDescriptions:
         last = self._last_word(camera_id)
         if last is None:
             return
-        if self._nodes.is_synchronised and self._has_heard:
+        if self._nodes.is_synchronised and self._hearing.has_heard(camera_id):
             self._publish(camera_id, last)
         else:
             self._repair_soon(camera_id, AGAIN)
@@ -341,7 +337,7 @@ class SharedDescriptions:
         """What this node has to put in the place of what stands on the broker; None where that is right, or is for the
         publishing node to say."""
         camera, told = self._registry.camera(camera_id), self._told.get(camera_id) or _NOTHING
-        if self._told.is_ahead(camera_id):
+        if self._told.is_ahead(camera_id) or (camera is None and self._said.get(camera_id) == b""):
             return None
         if camera is not None and self._nodes.owns(camera_id):
             mine = self._mine(camera)

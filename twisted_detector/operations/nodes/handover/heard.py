@@ -4,30 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from twisted_detector.model.bounds import BoundedDict
 from twisted_detector.operations.nodes.handover.described import Described
 from twisted_detector.operations.nodes.values import MAX_CLAIMS
 
-#: Characters that are remembered; of more, only those of cameras that this node knows. Names for 20 000, some 8 MB.
-MAX_CHARACTERS = 2_000_000
-
 
 class HeardDocuments:
-    """Table of what was heard of each camera, within bounds.
+    """Table of what was heard of each camera of this node.
 
-    :param is_known: whether this node knows a camera: for those there is always room.
     :param now: wall seconds.
-    :ivar unreadable: known cameras in whose place something stands that nobody can read.
+    :ivar unreadable: cameras in whose place something stands that nobody can read.
     """
 
-    def __init__(self, is_known: Callable[[str], bool], now: Callable[[], float]) -> None:
-        self._is_known = is_known
+    def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._documents: dict[str, Described] = {}
-        self._characters = 0
+        self._documents: BoundedDict[str, Described] = BoundedDict(MAX_CLAIMS)
         self.unreadable: set[str] = set()
-
-    def __len__(self) -> int:
-        return len(self._documents)
 
     def __iter__(self) -> Iterator[str]:
         return iter(tuple(self._documents))
@@ -48,37 +40,20 @@ class HeardDocuments:
         told = self._documents.get(camera_id)
         return told is not None and told.is_ahead(self._now())
 
-    def put(self, camera_id: str, described: Described | None) -> bool:
-        """Remember what stands there now, None for nothing; whether there was room."""
-        self._characters -= _characters(self._documents.pop(camera_id, None))
+    def put(self, camera_id: str, described: Described | None) -> None:
+        """Remember what stands there now, None for nothing."""
+        self._documents.pop(camera_id, None)
         self.unreadable.discard(camera_id)
-        if described is None:
-            return True
-        is_full = len(self) >= MAX_CLAIMS or self._characters + _characters(described) > MAX_CHARACTERS
-        if is_full and not self._is_known(camera_id):
-            return False
-        self._characters += _characters(described)
-        self._documents[camera_id] = described
-        return True
+        if described is not None:
+            self._documents[camera_id] = described
 
-    def put_unreadable(self, camera_id: str) -> bool:
-        """Remember that what stands there now cannot be read; False for a camera that this node does not know."""
+    def put_unreadable(self, camera_id: str) -> None:
+        """Remember that what stands there now cannot be read."""
         if self.is_ahead(camera_id):
             self.put(camera_id, None)
-        if not self._is_known(camera_id):
-            return False
         self.unreadable.add(camera_id)
-        return True
 
     def clear(self) -> None:
         """Forget everything: another connection shows what stands on the broker then."""
         self._documents.clear()
         self.unreadable.clear()
-        self._characters = 0
-
-
-def _characters(described: Described | None) -> int:
-    if described is None:
-        return 0
-    texts = described.description
-    return 100 + len(texts.name) + len(texts.area) + len(texts.note)

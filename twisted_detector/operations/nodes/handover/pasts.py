@@ -13,9 +13,11 @@ from txaio.tx import make_logger
 
 from twisted_detector.errors import CamdetectError, RemoteError
 from twisted_detector.model import MAX_ID_LENGTH
+from twisted_detector.model.bounds import BoundedDict
 from twisted_detector.model.clocks import CLOCK_WAS_SET
 from twisted_detector.model.history import WEEK, ForeignPast
 from twisted_detector.operations.nodes.service import NodeService
+from twisted_detector.operations.nodes.values import MAX_CLAIMS
 from twisted_detector.store.foreign_pasts import MAX_SECONDS, read_rows, written_rows
 from twisted_detector.store.history import CameraHistory
 
@@ -74,7 +76,10 @@ class PastExchange:
         self._number = self._unanswered = 0
         self._next: IDelayedCall | None = None
         self._is_asking = self._running = False
+        #: Cameras that came before our clock was set, with their former publishers.
+        self._early: BoundedDict[str, str] = BoundedDict(MAX_CLAIMS)
         nodes.gained.add(self._gained)
+        history.restamped.add(self._clock_set)
 
     def start(self) -> None:
         """Ask for what was not told in an earlier run."""
@@ -95,7 +100,19 @@ class PastExchange:
         if former in ("", self._node_id):
             return
         if self._clock.seconds() < CLOCK_WAS_SET:
-            return  # when it was the other's nobody can tell
+            self._early[camera_id] = former  # when it was the other's can be told when the clock is set
+        else:
+            self._note_missing(camera_id, former)
+
+    def _clock_set(self) -> None:
+        """The history has followed the clock."""
+        if self._clock.seconds() >= CLOCK_WAS_SET:
+            early, self._early = self._early, BoundedDict(MAX_CLAIMS)
+            for camera_id, former in early.items():
+                if self._nodes.owns(camera_id):
+                    self._note_missing(camera_id, former)
+
+    def _note_missing(self, camera_id: str, former: str) -> None:
         if any(one.changes is None and one.node_id == former for one in self._history.stays(camera_id)):
             return  # it comes and goes
         missing = self._history.unrecorded(camera_id)

@@ -17,7 +17,7 @@ from txaio.tx import get_global_log_level
 gc.disable()
 
 from twisted_detector.config.load import config_or_exit, load
-from twisted_detector.service.daemon import makeService
+from twisted_detector.service.daemon import exit_with_status, makeService
 from twisted_detector.service.log_lines import log_observer, takes_own_lines
 from twisted_detector.service.monotonic_reactor import monotonic_reactor
 from twisted_detector.service.process_hardening import forbid_inspection
@@ -29,4 +29,6 @@ if takes_own_lines(sys.argv[1:]):
     observer = log_observer(sys.stdout, level=get_global_log_level, environment=os.environ)
     application.setComponent(ILogObserver, observer)
 load_again = partial(load, os.environ, hostname=gethostname())
-makeService(config, monotonic_reactor(reactor), load_again).setServiceParent(application)
+daemon = makeService(config, monotonic_reactor(reactor), load_again)
+daemon.setServiceParent(application)
+exit_with_status(daemon)

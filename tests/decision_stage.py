@@ -210,7 +210,7 @@ class DecisionStage:
             if not gone:
                 raise RemoteError("network: is not one that was added on the page")
             self._networks.remove(gone[0])
-        return {"networks": list(self._networks)}
+        return {"networks": list(self._networks), "still": ""}
 
     async def reload(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         if fields.get("restart"):

@@ -203,6 +203,7 @@ class Figures:
         self.dice = random.Random(3)
         self.number = 0
         self.state, self.reason, self.advice = "connected", "", ""
+        self.was_back = True  # after a disconnect
         self.sweeping = False
         self.now = now
         self.notices: NoticeStage | None = None
@@ -229,7 +230,8 @@ class Figures:
             "oldest_queued_s": queue / 8,
             "ack_latency_ms": {"p50": round(p50, 2), "p99": round(p50 * 3 + busy * 40, 2)},
             "published": 12 * n, "acknowledged": 12 * n - queue, "dropped": {"replaced": 41}, "success_rate": 0.999973,
-            "reconnect_seconds": {"last": 87.2, "max": 87.2}, "last_disconnect_reason": "the connection was reset",
+            "reconnect_seconds": {"last": 87.2, "max": 87.2} if self.was_back else {},
+            "last_disconnect_reason": "the connection was reset",
         }  # fmt: skip
 
     def discovery(self) -> dict[str, Any]:
@@ -286,6 +288,10 @@ class Stage(LineReceiver):
         if command["do"] == "mqtt":
             self._figures.state, self._figures.reason = command["state"], command["reason"]
             self._figures.advice = command["advice"]
+            self._figures.was_back = command.get("was_back", True)
+            return
+        if command["do"] == "attempt":  # one more that fails as those before
+            self._bus.emit(events.ConnectionEvent(now, "failed", self._figures.reason, self._figures.state, 5.0, 2, 2))
             return
         if command["do"] == "notice" and self._figures.notices is not None:
             self._figures.notices.tell(command["name"])

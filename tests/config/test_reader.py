@@ -42,6 +42,21 @@ class Secrets(ConfigCase):
         )  # fmt: skip
         self.assertEqual([("admin", "a,b "), ("viewer", "look")], logins(config))
 
+    def test_fault_in_a_file(self) -> None:
+        """What is wrong in a file is told of that file, by the number of its line, and without what stands there."""
+        text = f"# north\nadmin:{self.SECRET}\n\n[vendor acme]\nviewer:look\n{self.SECRET}\n"
+        [found] = self.faults({"CAMERA_CREDENTIALS_FILE": "/f"}, {"/f": text})
+        self.assertEqual("CAMERA_CREDENTIALS_FILE = '/f': line 6 is not user:password", found)
+        for text, wrong in (
+            ("# x\na:b\n[vendr acme]\nc:d", "line 3 is a heading that is not known"),
+            ("\n\n[default]\n#a:b\n", "line 3 is a heading with no login below it"),
+        ):
+            [found] = self.faults({"CAMERA_CREDENTIALS_FILE": "/f"}, {"/f": text})
+            self.assertIn(f"CAMERA_CREDENTIALS_FILE = '/f': {wrong}", found)
+        [found] = self.faults({"WEB_TOKEN_FILE": "/s"}, {"/s": (f"{self.SECRET}\0", 0o600)})
+        self.assertTrue(found.startswith("WEB_TOKEN_FILE = '/s': must be "), found)
+        self.assertNotIn(self.SECRET, found)
+
     def test_credentials_file_for_others(self) -> None:
         """A credentials file that others may read is refused; one that only its owner may read is not."""
         for mode in (0o640, 0o604, 0o660, 0o644, 0o620):

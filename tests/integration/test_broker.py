@@ -148,6 +148,10 @@ async def test_does_not_start(reactor: Any, tmp_path: Path) -> None:
     with pytest.raises(BrokerError, match="option"):
         await broker.start()
     await broker.stop()
+    broker = EmbeddedBroker(reactor, state_dir=tmp_path, port=0, which=lambda name, path=None: "/nowhere/mosquitto")
+    with pytest.raises(BrokerError, match="No such file or directory"):  # the end of a traceback
+        await broker.start()
+    await broker.stop()
 
 
 @needs_mosquitto

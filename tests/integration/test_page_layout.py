@@ -260,6 +260,26 @@ def test_nothing_covers_anything(browser: Browser, stage: Stage, width: int, hei
         browser.desk()
 
 
+def test_turned_phone(browser: Browser) -> None:
+    """A phone that is turned upright shows the page as wide as it is, not at half the size beside emptiness."""
+    staged = Stage("--picture-less", cameras=3)  # with many the browser comes to itself
+    browser.size(740, 360)
+    try:
+        for path in ("#/", DRAWERS[0]):
+            opened(browser, staged, path)
+            browser.wait("document.querySelector('.card')")
+            for width, height in ((360, 740), (740, 360), (360, 740)):
+                browser.size(width, height)
+                # The cards, which were wider, are laid out anew in the frame after; it never came to this size before.
+                card = "document.querySelector('.card').getBoundingClientRect()"
+                browser.wait(f"[visualViewport.scale, visualViewport.width, innerWidth].join() === '1,{width},{width}'")
+                browser.wait(f"{card}.right <= {width}")
+    finally:
+        browser.desk()
+        browser.open("about:blank")
+        staged.end()
+
+
 def test_what_is_wrong_is_seen(browser: Browser, stage: Stage) -> None:
     """The measure finds a button on a text, a text on a text, a control under another thing, and a page too wide."""
     begun(browser, stage)

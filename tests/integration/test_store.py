@@ -56,15 +56,25 @@ async def until(reactor: Any, true: Any, seconds: float) -> None:
     raise AssertionError(f"not within {seconds} s")
 
 
-@pytest.mark.parametrize("words", [["run"], ["list"], ["export", "csv"]])
-def test_directory_that_others_may_write(words: list[str], tmp_path: Path) -> None:
+CAMDETECT = ("-m", "twisted_detector.cli")
+TWISTD = (str(Path(sys.executable).with_name("twistd")), "--nodaemon", "--pidfile=")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (*CAMDETECT, "run"), (*CAMDETECT, "list"), (*CAMDETECT, "export", "csv"),
+        (*TWISTD, "--python=camdetect.tac"), (*TWISTD, "camdetect"),
+    ],
+)  # fmt: skip
+def test_directory_that_others_may_write(words: tuple[str, ...], tmp_path: Path) -> None:
     """Every command that would use such a directory ends with status 2 and a sentence; nothing is made in it."""
     state = tmp_path / "state"
     state.mkdir()
     (state / "state.db").touch()
     state.chmod(0o777)
     done = subprocess.run(
-        [sys.executable, "-m", "twisted_detector.cli", *words],
+        [sys.executable, *words],
         env={"PATH": os.environ["PATH"], "STATE_DIR": str(state), "MQTT_BROKER": "127.0.0.1", "MQTT_PORT": "1"},
         cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip

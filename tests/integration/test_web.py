@@ -340,7 +340,7 @@ def test_broker_away(browser: Browser, stage: Stage) -> None:
     opened(browser, stage)
     assert browser.run("return document.querySelector('#trouble').hidden")
     advice = "check MQTT_USERNAME and MQTT_PASSWORD"
-    stage.do(do="mqtt", state="failed", reason="wrong user name or password", advice=advice)
+    stage.do(do="mqtt", state="failed", reason="wrong user name or password", advice=advice, was_back=False)
     try:
         browser.wait("!document.querySelector('#trouble').hidden")
         for path in ("#/", "#/mqtt", "#/why/10.77.0.13", "#/system"):
@@ -348,6 +348,18 @@ def test_broker_away(browser: Browser, stage: Stage) -> None:
             told = browser.text("#trouble")
             assert "MQTT is not connected: wrong user name or password. Check MQTT_USERNAME and MQTT_PASSWORD." in told
             assert browser.text("#live") == "MQTT is down"
+        turned(browser, "#/mqtt")
+        browser.wait("document.querySelector('#mqtt .under').innerText.startsWith('Wrong user name')")
+        assert "never disconnected" not in browser.text("#mqtt .tiles")
+        # A further attempt that is refused takes nothing away of what is told, not even for a moment.
+        browser.run(
+            "window.bare = []; new MutationObserver(() => { for (const n of ['#trouble', '#mqtt .under'])"
+            " if (!document.querySelector(n).textContent.includes('Check MQTT_USERNAME')) window.bare.push(n); })"
+            ".observe(document.body, { subtree: true, childList: true, characterData: true })"
+        )
+        stage.do(do="attempt")
+        browser.wait("document.querySelector('#mqtt .happened li').innerText.includes('wrong user name')")
+        assert browser.run("return window.bare") == []
         browser.open(stage.url)
         browser.wait("!document.querySelector('#trouble').hidden")
     finally:

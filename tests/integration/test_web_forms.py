@@ -321,6 +321,34 @@ def test_typed_stays(browser: Browser, stage: Stage) -> None:
     assert stage.get(f"cameras/{SECOND}")["name"] == "Early bird"
 
 
+def test_streams_that_nobody_found(browser: Browser, stage: Stage) -> None:
+    """A camera without a stream opens on the form for its address, unless it says itself what is in the way."""
+    stage.do(do="facts", id=SECOND, facts={"status": "stream_error", "streams": [], "reason": "no known path exists"})
+    camera_opened(browser, stage, SECOND)
+    opens = "[...document.querySelectorAll('.settings details[open]')].map(one => one.dataset.group).join()"
+    assert browser.run(f"return {opens}") == "stream"
+    browser.wait("document.querySelector('[data-group=stream] summary').innerText.includes('none found')")
+    shut = {"status": "stream_error", "streams": [], "announced": {"conditions": ["not-activated"]}}
+    stage.do(do="facts", id=FIRST, facts=shut | {"code": "not-activated"})
+    camera_opened(browser, stage, FIRST)
+    assert browser.run(f"return {opens}") == "name"
+
+
+def test_first_login(browser: Browser, stage: Stage) -> None:
+    """By keyboard: where the login has done its work its form goes, and the keyboard stays where it was."""
+    stage.do(do="facts", id=NEEDS_LOGIN, facts={"adopted": "person"})
+    opened(browser, stage, "#/first-run")
+    browser.wait("document.querySelector('#first-run input[name=user]')?.checkVisibility()")
+    browser.run("document.querySelector('#first-run input[name=user]').focus()")
+    browser.keys("viewer", TAB)
+    browser.keys("look", ENTER)
+    panel = "document.querySelector('#first-login').closest('section')"
+    browser.wait(f"{panel}.innerText.includes('Accepted by 1 camera.')")
+    browser.wait(f"{FOCUSED}.id === 'first-login'")
+    browser.keys(TAB)
+    assert browser.run(f"return Boolean({FOCUSED}.closest('[role=radiogroup]'))"), "it went on to the broker"
+
+
 def test_sources(browser: Browser, stage: Stage) -> None:
     """Each value says where it comes from, and what a file gives says that it is changed only there."""
     camera_opened(browser, stage, "00408c000000")

@@ -162,7 +162,7 @@ TEXTS = {
     ),
     "out-of-reach": (
         "Nothing there is asked: it is no private address: SCAN_NETWORKS.",
-        "Name the address there, if it is yours.",
+        "Name it in SCAN_NETWORKS, if it is yours.",
     ),
     "speaks-elsewhere": (
         "A camera says that it is here: it speaks from 192.168.1.108, which is no network of eth0.",
@@ -357,3 +357,4 @@ class Reasons(SynchronousTestCase):
         reason = diagnose(replace(LIVING, cameras=(camera,)))
         self.assertEqual("Camera cam is shown, but none of its streams is known: why.", reason.text)
         self.assertIn("Switch ONVIF on in its settings, if it has it", reason.advice)
+        self.assertIn("`camdetect stream cam --main rtsp://…`", reason.advice)

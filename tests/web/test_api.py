@@ -384,7 +384,7 @@ class DocumentTests(ApiCase):
         self.web.answer("status", {"status": "online"})
         self.web.answer("decided", {"camera_id": "020000000001", "version": 0, "values": {}})
         self.web.answer("add", {"job": "1", "target": "a", "done": True, "steps": [], "camera_ids": []})
-        self.web.answer("networks", {"networks": []})
+        self.web.answer("networks", {"networks": [], "still": ""})
         self.web.answer("notices", {"notices": [], "ways": []})
         self.web.answer("first-run", {"open": False, "state": "finished"})
         self.web.answer("settings", {"settings": {}, "restarting": False, "fault": ""})

@@ -261,6 +261,13 @@ class BytesTests(SynchronousTestCase):
             self.assertIn("date", got.headers)
         self.assertEqual(421, self.web.raw(b"OPTIONS * HTTP/1.1\r\nHost: evil.example\r\n\r\n").status)
 
+    def test_status_line(self) -> None:
+        """A status that Twisted has no word for has its own, not "Unknown Status"."""
+        line = self.web.connect("127.0.0.1")
+        line.protocol.dataReceived(b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+        self.assertEqual(b"HTTP/1.1 421 Misdirected Request", line.value().partition(b"\r\n")[0])
+        line.lost()
+
     def test_fault(self) -> None:
         """A fault of ours before any route is asked is a 500 without a word of it; the log has it."""
 

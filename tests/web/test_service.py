@@ -117,7 +117,7 @@ class ServiceTests(ServiceCase):
         self.reactor.listenTCP = taken
         self.service.startService()
         [line] = [one for one in logged if one and "no web page" in one]
-        self.assertIn("cannot listen on http://127.0.0.1:8787/", line)
+        self.assertIn("cannot listen on http://127.0.0.1:8787/: in use (WEB_LISTEN sets another", line)
         self.assertTrue(all(isinstance(one, Service) and one.running for one in self.service))
         self.successResultOf(self.service.stopService())
         self.assertEqual([], self.flushLoggedErrors())

@@ -40,7 +40,7 @@ class CamdetectMaker:
         from txaio.tx import get_global_log_level
 
         from twisted_detector.config.load import config_or_exit, load
-        from twisted_detector.service.daemon import makeService
+        from twisted_detector.service.daemon import exit_with_status, makeService
         from twisted_detector.service.log_lines import LoggedService, log_observer, takes_own_lines
         from twisted_detector.service.monotonic_reactor import monotonic_reactor
         from twisted_detector.service.process_hardening import forbid_inspection
@@ -49,6 +49,7 @@ class CamdetectMaker:
         config = config_or_exit(os.environ, hostname=gethostname(), stderr=sys.stderr)
         load_again = partial(load, os.environ, hostname=gethostname())
         daemon = makeService(config, monotonic_reactor(reactor), load_again)
+        exit_with_status(daemon)
         if not takes_own_lines(sys.argv[1:]):
             return daemon
         observer = log_observer(sys.stdout, level=get_global_log_level, environment=os.environ)

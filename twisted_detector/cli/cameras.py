@@ -34,12 +34,17 @@ def known_cameras(reactor: Any, directory: Path) -> list[Camera]:
     try:
         return daemon_cameras(directory)
     except NotRunning:
-        if not directory.exists():
-            raise LocalError(
-                f"no daemon runs, and there is no state directory {directory}: start it (camdetect run), or set"
-                " STATE_DIR to the directory the daemon uses"
-            ) from None
+        require_state(directory)
         return run_reactor(reactor, _stored_cameras(Store(reactor, directory)))
+
+
+def require_state(directory: Path) -> None:
+    """Raise LocalError where a daemon left nothing to be read: no camera is not the same as nobody who knows."""
+    if not directory.exists():
+        raise LocalError(
+            f"no daemon runs, and there is no state directory {directory}: start it (camdetect run), or set"
+            " STATE_DIR to the directory the daemon uses"
+        )
 
 
 def daemon_cameras(directory: Path) -> list[Camera]:

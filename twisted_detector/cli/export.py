@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, TextIO
 
+from twisted_detector.cli.cameras import require_state
 from twisted_detector.cli.subcommand import run_reactor, subcommand
 from twisted_detector.config.config import Config
 from twisted_detector.operations.control_client import NotRunning, send_request
@@ -26,6 +27,7 @@ def export(reactor: Any, config: Config, name: str, *, consumer: str, diff: bool
     except NotRunning:
         if diff:
             raise NotRunning(f"no daemon answers at {config.state_dir}: only it knows what would change") from None
+        require_state(config.state_dir)
         cameras, budget = run_reactor(reactor, stored_cameras(reactor, config))
         login_of, withheld = partial(accepted_login, budget), partial(withheld_reason, budget)
         exported = export_cameras(

@@ -39,9 +39,7 @@ def _read_logins(texts: list[str]) -> tuple[Login, ...]:
             continue
         name, colon, password = text.partition(":")
         if not colon or not name:
-            raise ValueRefused(
-                f"entry {position} is not user:password (a password that has a comma needs CAMERA_CREDENTIALS_FILE)"
-            )
+            raise ValueRefused(f"entry {position} is not user:password")
         login = Login(name, Secret(password))
         if audience is not Audience.ANY:
             login = LoginRule(name, Secret(password), audience, value)
@@ -88,6 +86,7 @@ def _lines(table: Mapping[str, Any]) -> list[str]:
 
 _LIST = entries(
     _read_logins,
-    "user:password pairs separated by commas, split at the first colon; headings such as [vendor hikvision] among them",
+    "user:password pairs separated by commas, split at the first colon (a password that has a comma needs a file);"
+    " headings such as [vendor hikvision] among them",
 )
 LOGINS = replace(_LIST, read_table=lambda table: _LIST.read_many(_lines(table)) if _LIST.read_many else ())

@@ -134,6 +134,19 @@ def must_be(kind: Kind[Any], refusal: ValueRefused) -> str:
     return f"must be {kind.allowed}" + (f"; {refusal}" if str(refusal) else "")
 
 
+class _Lines(dict[int, str]):
+    """Entries of a file, each with the number of its line: comments and empty lines are none."""
+
+    @property
+    def texts(self) -> list[str]:
+        return list(self.values())
+
+    def told(self, refusal: ValueRefused) -> str:
+        """What is wrong, with the number that an editor shows in place of the entry's."""
+        numbers = list(self)
+        return re.sub(r"\bentry (\d+)\b", lambda found: f"line {numbers[int(found[1]) - 1]}", str(refusal))
+
+
 class Reader:
     """Reads all settings once.
 
@@ -299,12 +312,17 @@ class Reader:
             return None
         self._reading.given.add(label.lower())
         try:
-            return _read(setting, value)
+            return _read(setting, value if not isinstance(value, _Lines) else value.texts)
         except ValueRefused as refusal:
-            self._reading.refuse(label, shown(value, secret=setting.secret), must_be(setting.kind, refusal))
+            if path == "":
+                self._reading.refuse(label, shown(value, secret=setting.secret), must_be(setting.kind, refusal))
+            else:
+                what = value.told(refusal) if isinstance(value, _Lines) else must_be(setting.kind, refusal)
+                self._reading.refuse(file_label, ascii(path), what)
+                self._reading.faulty.add(label.lower())
             return None
 
-    def _secret_file(self, variable: str, where: str, *, private: bool) -> str | list[str] | None:
+    def _secret_file(self, variable: str, where: str, *, private: bool) -> str | _Lines | None:
         content = self._content(variable, where)
         if content is None:
             return None
@@ -319,8 +337,8 @@ class Reader:
             self._reading.refuse(variable, ascii(where), "the file must be UTF-8")
             return None
         if private:
-            lines = (line.removesuffix("\r") for line in text.split("\n"))
-            found: str | list[str] = [line for line in lines if line.strip() and not line.startswith("#")]
+            lines = enumerate((line.removesuffix("\r") for line in text.split("\n")), 1)
+            found: str | _Lines = _Lines({n: line for n, line in lines if line.strip() and not line.startswith("#")})
         else:
             found = text.removesuffix("\n").removesuffix("\r")
         if not found:

@@ -105,8 +105,6 @@ def help_for(state: AddressState, reason: Reason) -> list[dict[str, str]]:
         link = on_link(state.address, state.interfaces)
         network = _around(where) if link is None else str(link.network)
         return [] if _named_network(state) else [_help("add-network", f"Search {network}", network=network)]
-    if reason.code == "out-of-reach" and not (where.is_loopback or where.is_link_local):
-        return [_help("add-network", f"Search {where}", network=str(ip_network(where)))]
     camera = next(iter(state.cameras), None)
     if reason.code in ("no-credential", "wrong-credential"):
         given = {"address": state.address} | ({"camera_id": camera.id} if camera is not None else {})
@@ -146,7 +144,8 @@ def _of_camera(state: AddressState) -> Reason | None:
         return Reason(
             camera.status.value,
             f"Camera {names} is shown, but none of its streams is known: {camera.reason}.",
-            "Switch ONVIF on in its settings, if it has it: then it names its streams itself.",
+            "Switch ONVIF on in its settings, if it has it: then it names its streams itself. Or give its stream's URL:"
+            f" `camdetect stream {camera.id} --main rtsp://…`, or Stream addresses on its page.",
         )
     advice = {
         Status.OFFLINE: "Check that it has power and a link; camdetect keeps looking for it.",
@@ -246,7 +245,9 @@ def _of_exclusion(state: AddressState) -> Reason | None:
 def _of_reach(state: AddressState) -> Reason | None:
     if state.out_of_reach:
         return Reason(
-            "out-of-reach", f"Nothing there is asked: {state.out_of_reach}.", "Name the address there, if it is yours."
+            "out-of-reach",
+            f"Nothing there is asked: {state.out_of_reach}.",
+            "Name it in SCAN_NETWORKS, if it is yours.",
         )
     return None
 

@@ -143,7 +143,7 @@ class Doctor:
         if not self._networks.logins:
             wanting = sum(one.status is Status.AUTH_REQUIRED for one in self._registry.cameras())
             if wanting:
-                text = f"none is configured, and {wanting} cameras need one"
+                text = f"none is configured, and {wanting} {'camera needs' if wanting == 1 else 'cameras need'} one"
                 yield Finding(
                     "logins", WARN, text, "type it on the page or with camdetect login, or set CAMERA_CREDENTIALS"
                 )

@@ -167,7 +167,7 @@ class PicturesMaker:
                 camera_ids=lambda: [camera.id for camera in registry.cameras()],
                 monotonic=time.monotonic,
             )
-        live = LivePictures(environment, camera=registry.camera, take=taking.take)
+        live = LivePictures(environment, camera=registry.camera, take=taking.take, decodes=decode is not None)
         return PictureService(scheduler, live, decoder=decoder, thumbnails=Thumbnails(decode), keeper=keeper)
 
 

@@ -10,6 +10,7 @@ for others retain messages in it; it is stopped when the new configuration has a
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import time
@@ -77,6 +78,16 @@ def makeService(config: Config, reactor: Any, load: ConfigLoader) -> IService:
     share_heap()  # before the first thread
     service: IService = Daemon(config, reactor, load)
     return service
+
+
+def exit_with_status(service: Any) -> None:
+    """Let the process end with the status of a daemon that cannot start: twistd itself ends with 0 in any case."""
+
+    def end() -> None:
+        if service.exit_status:
+            os._exit(service.exit_status)
+
+    atexit.register(end)
 
 
 class Daemon(Service):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 from zlib import crc32
 
@@ -222,7 +223,7 @@ def problem_response(problem: Problem) -> ApiResponse:
 
 def write_response(request: Any, answer: ApiResponse) -> Any:
     """Write the head; the body, or a Deferred that never fires, is returned."""
-    request.setResponseCode(answer.status)
+    request.setResponseCode(answer.status, HTTPStatus(answer.status).phrase.encode("ascii"))
     request.setHeader("Content-Type", answer.media)
     for name, value in answer.headers.items():
         request.setHeader(name, value)

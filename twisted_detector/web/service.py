@@ -59,8 +59,9 @@ class PageEndpoint:
 
     def _log_problem(self, failure: Failure) -> None:
         failure.trap(CannotListenError)
+        why = getattr(getattr(failure.value, "socketError", None), "strerror", None) or str(failure.value)
         text = (
-            f"There is no web page: cannot listen on {self._links.own_url}: {failure.value}"
+            f"There is no web page: cannot listen on {self._links.own_url}: {why.lower()}"
             " (WEB_LISTEN sets another address or port)"
         )
         self._links.record_problem(text)

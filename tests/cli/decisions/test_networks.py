@@ -31,7 +31,7 @@ DOCKER = OWN | {
 class AskingCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.asked: list[dict[str, Any]] = []
-        self.answer: Any = {"networks": [OWN, DOCKER]}
+        self.answer: Any = {"networks": [OWN, DOCKER], "still": ""}
         self.patch(asking, "send_request", self.send)
         self.out, self.err = io.StringIO(), io.StringIO()
 
@@ -73,6 +73,19 @@ class NetworksTests(AskingCase):
         self.assertEqual(2, self.out.getvalue().count("is now searched"))
         change_networks(Path("/state"), "remove", nets[:1], out=self.out, err=self.err)
         self.assertIn("10.1.0.0/24 is no longer searched", self.out.getvalue())
+
+    def test_still_searched(self) -> None:
+        """One that is searched all the same, as a network of this machine or within a larger one, is told as such."""
+        self.answer["still"] = "192.168.1.0/24"
+        for network in ("192.168.1.0/24", "192.168.1.64/26"):
+            change_networks(Path("/state"), "remove", [network], out=self.out, err=self.err)
+            told = self.out.getvalue().splitlines()[-1]
+            self.assertEqual(
+                f"{network} is removed, and still searched: 192.168.1.0/24 is in the list, from interfaces (eth0)", told
+            )
+        self.answer["still"] = ""
+        change_networks(Path("/state"), "remove", ["192.168.1.0/24"], out=self.out, err=self.err)
+        self.assertEqual("192.168.1.0/24 is no longer searched", self.out.getvalue().splitlines()[-1])
 
     def test_refused(self) -> None:
         """A refusal is one line and exit status 1."""

@@ -55,7 +55,7 @@ class StreamTests(SynchronousTestCase):
         self.assertEqual(0, main(["stream", "door", "--main", URL]))
         self.assertEqual([{"command": "stream", "camera_id": DOOR.id, "main": URL}], self.asked)
         self.assertEqual(
-            [f"{DOOR.id}: main {URL}", f"{DOOR.id}: sub is found by camdetect", f"{DOOR.id}: login viewer"],
+            [f"{DOOR.id}: main {URL}", f"{DOOR.id}: sub is left to camdetect", f"{DOOR.id}: login viewer"],
             self.out.getvalue().splitlines(),
         )
 

@@ -53,6 +53,12 @@ class NetworksCase(SynchronousTestCase):
         answer = self.successResultOf(Deferred.fromCoroutine(self.command.execute(fields)))
         return {one["network"]: one for one in answer["networks"]}
 
+    def still(self, network: str, action: str = "remove") -> str:
+        answer = self.successResultOf(
+            Deferred.fromCoroutine(self.command.execute({"action": action, "network": network}))
+        )
+        return str(answer["still"])
+
     def refused(self, network: Any, action: str = "add") -> str:
         asked = Deferred.fromCoroutine(self.command.execute({"action": action, "network": network}))
         told = str(self.failureResultOf(asked, RemoteError, NotSaved).value)
@@ -158,6 +164,18 @@ class ChangeTests(NetworksCase):
     def text(self) -> str:
 
         return (Path(self.folder) / FILE).read_text()
+
+    def test_still_searched(self) -> None:
+        """What was removed may be within another that is searched; one that is not does not count."""
+        inner, of_link = "10.20.0.64/26", "192.168.1.64/26"
+        for network in (inner, of_link, FAR):
+            self.assertEqual("", self.still(network, "add"))
+        self.assertEqual(FAR, self.still(inner))
+        self.assertEqual(OWN, self.still(of_link))
+        self.assertEqual("", self.still(FAR))
+        self.configure(None, NETWORK_SCAN_ENABLED="false", SCAN_NETWORKS="10.20.0.0/16")
+        self.still(FAR, "add")
+        self.assertEqual("", self.still(FAR))
 
     def test_an_address(self) -> None:
         """A single address is a network of one host."""

@@ -9,6 +9,7 @@ from twisted.application.service import IService, Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import Clock
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import directlyProvides, implementer
 
@@ -211,6 +212,18 @@ class Faults(GuardCase):
         self.flushLoggedErrors(ValueError)
         self.assertEqual((MAX_FAULTS, True), (failing.calls, bool(self.record.disabled)))
         unsubscribe()
+
+    def test_named(self) -> None:
+        """What a listener raises is in the log under the plugin's name."""
+        lines: list[str | None] = []
+        observe = lambda event: lines.append(formatEvent(event))  # noqa: E731
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        bus = Bus()
+        bus.subscribe(self.guard.part(Failing(ValueError("no"))))
+        bus.emit(EVENT)
+        self.flushLoggedErrors(ValueError)
+        self.assertEqual(["Plugin acme (handle) failed at an event"], lines)
 
     def test_over_a_year(self) -> None:
         """One that stumbles now and then is not disabled: ten faults within a day are too many."""

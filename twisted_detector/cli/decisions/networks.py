@@ -30,9 +30,19 @@ def list_networks(directory: Path, *, use_json: bool, out: TextIO, err: TextIO) 
 def change_networks(directory: Path, action: str, networks: list[str], *, out: TextIO, err: TextIO) -> int:
     """Add or remove networks, one after the other."""
     for network in networks:
-        ask(directory, {"command": "networks", "action": action, "network": network})
-        out.write(f"{network} {'is now searched' if action == 'add' else 'is no longer searched'}\n")
+        answer = ask(directory, {"command": "networks", "action": action, "network": network})
+        result = "is now searched" if action == "add" else _after_removal(answer)
+        out.write(f"{network} {result}\n")
     return 0
+
+
+def _after_removal(answer: Mapping[str, Any]) -> str:
+    """What removing it came to: it may be one of this machine's, or within a larger one."""
+    for one in answer["networks"]:
+        if one["network"] == answer["still"]:
+            links = f" ({', '.join(one['interfaces'])})" if one["interfaces"] else ""
+            return f"is removed, and still searched: {one['network']} is in the list, from {one['source']}{links}"
+    return "is no longer searched"
 
 
 def _show(networks: list[dict[str, Any]], out: TextIO) -> None:

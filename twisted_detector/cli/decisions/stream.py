@@ -27,7 +27,7 @@ def stream(directory: Path, word: str, given: Mapping[str, str], *, use_json: bo
         return 0
     for name in ("main", "sub"):
         value = answer["values"][name]["value"]
-        out.write(f"{camera.id}: {name} {printable(value, limit=None) if value else 'is found by camdetect'}\n")
+        out.write(f"{camera.id}: {name} {printable(value, limit=None) if value else 'is left to camdetect'}\n")
     login = answer["values"]["login"]["value"]
     if given and login:
         out.write(f"{camera.id}: login {printable(login['user'])}\n")

@@ -27,7 +27,7 @@ def new_plugin(name: str, kind: str, *, folder: str | None, config: Config, out:
     files = where / f"{name}.py", where / f"test_{name}.py"
     there = [str(file) for file in files if file.exists()]
     if not reason and there:
-        reason = f"{' and '.join(there)} is there already: nothing is overwritten"
+        reason = f"{' and '.join(there)} {'is' if len(there) == 1 else 'are'} there already: nothing is overwritten"
     if reason:
         err.write(f"camdetect new-plugin: {reason}\n")
         return 1

@@ -67,6 +67,8 @@ class NetworksCommand:
     async def execute(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         """List the networks, after ``action`` (add or remove) was carried out with ``network``.
 
+        ``still`` is the listed network in which a removed one is searched all the same, or "".
+
         :raises RemoteError: a field is refused.
         :raises NotSaved: the disk did not take the change.
         """
@@ -74,12 +76,16 @@ class NetworksCommand:
         if action not in (None, "", "add", "remove"):
             raise RemoteError("action: must be add or remove", shown=ascii(action)[:60])
         interfaces = await self._interfaces()
-        if action:
-            network = read_searched_network("network", fields.get("network", ""))
+        network = read_searched_network("network", fields.get("network", "")) if action else None
+        if network is not None:
             await self._book.change(
                 self._adding(network, interfaces) if action == "add" else self._removing(network, interfaces)
             )
-        return {"networks": [self._document(one, interfaces) for one in self._listed(interfaces)]}
+        listed = [(one.network, self._document(one, interfaces)) for one in self._listed(interfaces)]
+        still = next(
+            (one["network"] for outer, one in listed if one["searched"] and network and _is_within(network, outer)), ""
+        )
+        return {"networks": [one for _, one in listed], "still": still if action == "remove" else ""}
 
     async def _interfaces(self) -> Sequence[Interface]:
         try:
@@ -200,6 +206,10 @@ def _setting(networks: SiteNetworks, network: Network) -> str:
     name = "nodes_networks" if network in networks.shared() else "scan_networks"
     in_environment = networks.current.sources.get(name, "") == "environment"
     return f"{name.upper()} in the environment" if in_environment else f"{name} in the configuration file"
+
+
+def _is_within(inner: Network, outer: Network) -> bool:
+    return inner.network_address in outer and inner.prefixlen >= outer.prefixlen
 
 
 def _exclusions(config: Config) -> list[IPv4Network]:

@@ -299,7 +299,9 @@ class GuardedPart(Delegate):
         ):
             for name in names:
                 if hasattr(part, name):
-                    setattr(self, name, partial(form, name))
+                    call = partial(form, name)
+                    vars(call)["__qualname__"] = f"Plugin {guard.record.name} ({name})"  # as the log names who failed
+                    setattr(self, name, call)
 
     async def _search(self, name: str, *args: Any) -> Any:
         self._refuse_disabled()

@@ -77,7 +77,8 @@ NETWORKS = object_with(
             packets_last_hour=WHOLE,
             hosts=nullable(WHOLE),
         )
-    )
+    ),
+    still=TEXT,
 )
 RELOADED = object_with(changed=array_of(TEXT), restart=array_of(TEXT), faults=array_of(TEXT), restarting=FLAG)
 

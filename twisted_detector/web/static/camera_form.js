@@ -31,8 +31,10 @@ export class CameraForm {
     this.fault = new Answer();
     this.turn = 0; // of what was asked or taken over last
     this.node = h("section", { class: "settings", "aria-label": "Settings of this camera" }, this.fault.node, this.groups.map((one) => one.node), this.manage);
-    this.login.node.open = camera.status === "auth_required";
-    this.groups[1].node.open = !this.login.node.open;
+    // First what mends it: a login that is wanted, the address of streams that nobody found.
+    const [, name, streams] = this.groups;
+    const noStream = camera.status === "stream_error" && !camera.streams.length && !camera.reason_code;
+    (camera.status === "auth_required" ? this.login : noStream ? streams : name).node.open = true;
     this.update(camera);
     this.load();
   }
@@ -236,7 +238,7 @@ class StreamGroup extends ValueGroup {
     return source === "" && found ? `Found by camdetect: ${found}` : super.origin(field, source, value);
   }
 
-  told(values) { return ["main", "sub"].some((name) => values[name]?.source === "page") ? "set here" : "found by camdetect"; }
+  told(values) { return ["main", "sub"].some((name) => values[name]?.source === "page") ? "set here" : this.found.main || this.found.sub ? "found by camdetect" : "none found"; }
 }
 
 // --- the login, which is tried at once

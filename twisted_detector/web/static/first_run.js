@@ -125,7 +125,7 @@ class Logins {
     this.form = h("form", { class: "form", novalidate: true }, this.user.node, this.password.node, this.pick, h("div", { class: "row" }, this.button));
     const send = sending({ fields, button: this.button, doing: "Trying…", answer: this.answer, work: () => this.attempt() });
     this.form.addEventListener("submit", (event) => send(event).then(() => this.update()));
-    this.node = h("section", { class: "panel", "aria-labelledby": "first-login" }, h("h2", { id: "first-login", text: "2. Camera login" }), this.words, this.form, this.answer.node, this.results);
+    this.node = h("section", { class: "panel", "aria-labelledby": "first-login" }, this.title = h("h2", { id: "first-login", text: "2. Camera login", tabindex: -1 }), this.words, this.form, this.answer.node, this.results);
   }
 
   wanting() { return [...cameras.values()].filter((one) => one.status === "auth_required" && one.adopted !== "no" && !this.done.has(one.id)); }
@@ -134,7 +134,10 @@ class Logins {
 
   update() {
     const wanting = this.wanting();
+    const typing = this.form.contains(document.activeElement);
     this.form.hidden = !wanting.length;
+    // Who typed there goes on from here, not from the top of the page.
+    if (typing && this.form.hidden) this.title.focus({ preventScroll: true });
     const words = [...cameras.values()].some((one) => one.status === "auth_required" && one.adopted === "no")
       ? "Some cameras need a login. First confirm above that they are yours." : "None of your cameras needs a login right now.";
     setText(this.words, wanting.length ? `${many(wanting.length, "camera needs", "cameras need")} a user name and a password. The login is tried once on each; a camera that refuses two is left alone for half an hour.` : words);

@@ -206,7 +206,7 @@ async function start() {
   live.on("happened", system.happened);
   live.on("notice", noticed);
   live.on("mqtt", (sample) => { brokerNow(sample.now); mqtt.sampled(sample); });
-  live.on("connection", (change) => { brokerNow({ ...broker, advice: "", ...change }); mqtt.changed(change); });
+  live.on("connection", (change) => { brokerNow(mqtt.after(broker, change)); mqtt.changed(change); });
   onLogin(() => login());
   onMissed((missed) => toast(`Not on every site: ${missed.join("; ")}`, "bad"));
   // What is summed up over seven days changes without an event, too.

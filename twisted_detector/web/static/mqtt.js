@@ -63,7 +63,7 @@ function draw() {
   const depth = Object.values(now.queue_depth ?? {}).reduce((sum, one) => sum + one, 0);
   const words = { connected: "MQTT is connected", connecting: "MQTT is connecting" };
   setText(parts.title, words[now.state] ?? "MQTT is not connected");
-  const since = now.connected_since ? `Since ${stamp(now.connected_since)}. ` : "";
+  const since = now.state === "connected" && now.connected_since ? `Since ${stamp(now.connected_since)}. ` : "";
   const why = now.state !== "connected" && now.reason ? `${first(now.reason)}. ${now.advice ? `${first(now.advice)}. ` : ""}Messages wait until it is back. ` : "";
   const warning = now.warning ? `Warning: ${now.warning}. ` : "";
   setText(parts.under, `${warning}${since}${why}${now.protocol ? `Protocol ${now.protocol}.` : ""}`);
@@ -74,7 +74,7 @@ function draw() {
   const { p50, p99 } = now.ack_latency_ms ?? {};
   tell(t.latency, p50 == null ? "–" : `${p50.toFixed(1)} ms`, p99 == null ? "none yet" : `99th percentile ${p99.toFixed(1)} ms`);
   const longest = now.reconnect_seconds?.max;
-  tell(t.lost, String(now.disconnects ?? 0), longest ? `longest outage ${span(longest)}` : "never disconnected");
+  tell(t.lost, String(now.disconnects ?? 0), longest ? `longest outage ${span(longest)}` : now.disconnects ? "not back yet" : "never disconnected");
   parts.strip.draw(data.rows, value("state"));
   setText(parts.stripEnds, from(data.rows));
   for (const chart of [parts.queue, parts.latency, parts.flow]) chart.draw(data.rows);
@@ -102,6 +102,12 @@ export function sampled({ row, now }) {
   if (!byId("mqtt").hidden) draw();
 }
 
+// What is known of the connection after a change of it, which says nothing of what to do: that holds for the same reason.
+export function after(now, { event, state, reason, at }) {
+  const advice = now?.reason === reason ? now.advice : "";
+  return { ...now, state, reason, advice, connected_since: event === "connected" ? at : now?.connected_since };
+}
+
 export function changed(change) {
   if (!data) return;
   data.connections.push(change);
@@ -109,7 +115,7 @@ export function changed(change) {
     const reason = change.reason || "no reason given";
     const known = data.reasons.find((one) => one.reason === reason);
     if (known) known.count += 1; else data.reasons.push({ reason, count: 1 });
-    data.now.state = change.state;
-  } else data.now.state = "connected";
+  }
+  data.now = after(data.now, change);
   if (!byId("mqtt").hidden) draw();
 }

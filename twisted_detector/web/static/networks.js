@@ -68,9 +68,10 @@ function row(one) {
   const remove = one.source === "page" && h("button", { type: "button", class: "small", text: "Remove", "aria-label": `Stop searching ${one.network}`, data: { remove: one.network } });
   if (remove) remove.addEventListener("click", sending({ fields: [], button: remove, doing: "Removing…", answer, work: async () => {
     answer.tell("");
-    if (!(await sure(`Stop searching ${one.network}?`, "Cameras already found there stay; no new ones will be found.", "Remove it"))) return;
-    draw(await post("networks", { action: "remove", network: one.network }));
-    parts.answer.tell(`${one.network} is no longer searched.`, "good");
+    if (!(await sure(`Stop searching ${one.network}?`, "Cameras already found there stay. No new ones are found there, unless another network in this list contains it.", "Remove it"))) return;
+    const left = await post("networks", { action: "remove", network: one.network });
+    draw(left);
+    parts.answer.tell(left.still ? `${one.network} is removed, and still searched: ${left.still} is in the list.` : `${one.network} is no longer searched.`, "good");
     parts.field.input.focus();
   } }));
   return h("li", { data: { network: one.network } },

@@ -23,7 +23,7 @@ from twisted_detector.wire.rtsp import sdp
 from twisted_detector.wire.rtsp.headers import parse_session, parse_transport
 from twisted_detector.wire.rtsp.messages import InterleavedFrame, RtspResponse, format_request
 from twisted_detector.wire.rtsp.parser import RtspParser
-from twisted_detector.wire.rtsp.url import resolve_control
+from twisted_detector.wire.rtsp.url import resolve_aggregate, resolve_control
 
 URL = "rtsp://10.0.0.9:8554/stream1"
 TCP = ("Transport", "RTP/AVP/TCP;unicast;interleaved=4-5")
@@ -85,7 +85,7 @@ class Conversation(SynchronousTestCase):
         parameters = video_parameters(video.format_parameters)
         assert parameters is not None
         self.assertEqual((parameters.width, parameters.height), (640, 360))
-        control = resolve_control(URL, described.header("Content-Base"), video.control)
+        control = resolve_control(resolve_aggregate(URL, described.header("Content-Base"), None), video.control)
         answer = client.ask("SETUP", control, TCP)
         client.session = parse_session(answer.header("Session")).id
         self.assertEqual(parse_session(answer.header("Session")).timeout, SESSION_SECONDS)

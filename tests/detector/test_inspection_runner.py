@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 
-from tests.detector.case import GOOD, HERE, ID, MAIN, SUB, THERE, RunnerCase, asks_login
+from tests.detector.case import GOOD, HERE, ID, MAIN, OTHER, SUB, THERE, RunnerCase, asks_login
 from tests.facts import SILENT, A, B, inspection, stream
 from twisted_detector.config.logins import LOGINS
-from twisted_detector.detector import inspection_session as session_module
+from twisted_detector.detector import device_sessions, inspection_session as session_module
 from twisted_detector.detector.device_sessions import NO_TURN
 from twisted_detector.errors import Busy, Malformed, NotACamera, Unauthorized, Unreachable
-from twisted_detector.model import EvidenceKind, Login, Proof, Status, StreamReport
+from twisted_detector.model import Candidate, EvidenceKind, Login, Mac, Proof, Status, StreamReport
 from twisted_detector.registry.lifecycle import Phase
 from twisted_detector.testing.doubles import Gate, Guarded, ScriptedValidator
 
@@ -266,6 +267,49 @@ class InspectTests(RunnerCase):
             self.runner.timed_out(key)
         self.assertEqual(Status.ONLINE, self.camera().status)
         self.assertEqual([NO_TURN] * 4, self.observe[-4:])
+
+    def test_no_turn_for_the_second(self) -> None:
+        """Where another login was sent before, that is true as well; what took too long by itself is a missed check."""
+        self.build(OTHER, GOOD)
+        self.onvif.answers[HERE] = Guarded(inspection(), lambda given: False)
+        key, charge = self.see(), self.budget.charge
+
+        async def charge_first(candidate: Candidate, login: Login, now: float) -> Callable[[], None] | None:
+            await (Deferred() if self.onvif.calls[1:] else succeed(None))
+            return await charge(candidate, login, now)
+
+        self.budget.charge = charge_first  # type: ignore[method-assign]
+        running = Deferred.fromCoroutine(self.runner.inspect(key))
+        self.assertEqual([None, OTHER.name], [name for _, name in self.onvif.calls])
+        running.cancel()
+        self.failureResultOf(running, CancelledError)
+        self.runner.timed_out(key)
+        self.assertEqual(NO_TURN, self.observe[-1])
+        self.assertIn("before a login had its turn", NO_TURN)
+        self.runner.timed_out(key)
+        self.assertEqual("no answer: it took too long to answer", self.observe.pop())
+        self.onvif.gate = Gate()
+        running = Deferred.fromCoroutine(self.runner.inspect(key))
+        running.cancel()
+        self.failureResultOf(running, CancelledError)
+        self.runner.timed_out(key)
+        self.assertEqual("no answer: it took too long to answer", self.observe[-1])
+
+    def test_no_turn_is_forgotten(self) -> None:
+        """Sessions that are cancelled for another reason than the time add up to nothing."""
+        self.patch(device_sessions, "MAX_ASKED", 3)
+        self.build(GOOD)
+        self.budget.charge = lambda *_: Deferred()  # type: ignore[method-assign,assignment,misc]
+        for number in range(10):
+            address = f"10.0.0.{number + 1}"
+            self.onvif.answers[address] = Guarded(inspection(address), lambda given: False)
+            key = self.see(address, Mac(f"02:00:00:00:00:{number:02x}"))
+            running = Deferred.fromCoroutine(self.runner.inspect(key))
+            self.assertNoResult(running)
+            running.cancel()
+            self.failureResultOf(running, CancelledError)
+        kept = [one for one in vars(self.runner._sessions).values() if isinstance(one, (dict, set, list))]
+        self.assertLessEqual(max(map(len, kept)), 3)
 
     def test_recorder(self) -> None:
         """Each source of a recorder is a camera; its streams are proved first of each source first."""

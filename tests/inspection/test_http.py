@@ -517,6 +517,40 @@ class Http(SynchronousTestCase):
         self.connect().receive(OK)
         self.successResultOf(posted)
 
+    def test_no_head_on_a_kept_connection(self) -> None:
+        """An answer without a head is that of a new connection; on a kept one it may be the late end of another."""
+        mangled = b"POST /onvif/device_service\0HTTP/1.1\0\r\nHost\0 192.0.2.9\0\r\n\r\n"
+        for head in (
+            b"HTTP/1.1 401 x\r\nWWW-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 204 x\r\n\r\n",
+            OK,
+        ):
+            for late in (SOAP, mangled + SOAP):
+                for step in (len(late), 7):
+                    posted = self.post()
+                    wire = self.connect()
+                    wire.receive(head)
+                    self.reactor.advance(SETTLING)
+                    self.successResultOf(posted)
+                    posted = self.post()
+                    for begin in range(0, len(late), step):
+                        wire.receive(late[begin : begin + step])
+                    error = self.failureResultOf(posted, Malformed).value
+                    self.assertEqual("not_http", error.code)
+                    self.assertEqual("an answer without a head on a connection that was used before", str(error))
+                    self.assertTrue(wire.aborted)
+                    posted = self.post()
+                    self.connect().receive(late)
+                    self.assertEqual(self.successResultOf(posted).body, SOAP)
+        posted = self.post()
+        wire = self.connect()
+        wire.receive(OK)
+        self.successResultOf(posted)
+        posted = self.post()
+        wire.receive(mangled + OK)
+        self.assertEqual(self.successResultOf(posted).body, b"hello")
+
     def test_not_kept(self) -> None:
         """A connection is kept where the device agrees, for two seconds, and for one place only."""
         for head, kept in (

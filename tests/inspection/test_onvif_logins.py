@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
 from tests.inspection.scripted_camera import ScriptedCamera
-from tests.inspection.test_onvif import ADDRESS, ADMIN, ANNOUNCED, WRONG, Base
+from tests.inspection.test_onvif import ADDRESS, ADMIN, ANNOUNCED, WRONG, XADDR, Base
+from twisted_detector.errors import Unreachable
 from twisted_detector.inspection.http.client import HttpResponse
+from twisted_detector.inspection.onvif.responses import NotAnOnvifAnswer
+from twisted_detector.inspection.onvif.session import OnvifSession
 from twisted_detector.model import EvidenceKind, Login, Secret, Status
 from twisted_detector.testing.simulator.wire import onvif_answers
+from twisted_detector.wire.onvif import requests
 
 
 class Changing(ScriptedCamera):
@@ -101,6 +106,49 @@ class Logins(Base):
             self.assertEqual(camera.logins, ["wrong"], auth)
             self.assertEqual(camera.closed, 1)
             self.assertNotIn("hunter2", str(error))
+
+    def test_our_request_sent_back(self) -> None:
+        """What a server sends back of a request is no answer: it shows neither a service nor a login that it took."""
+        challenge = HttpResponse(401, (("WWW-Authenticate", 'Digest realm="cam", nonce="n", qop="auth"'),), b"")
+        camera = self.camera()
+        react = camera._react
+
+        def echo(url: str, body: bytes, headers: Any) -> HttpResponse:
+            react(url, body, headers)
+            wanted = "Authorization" not in headers and b"GetScopes" in body
+            return challenge if wanted else HttpResponse(200, (), body)
+
+        camera._react = echo  # type: ignore[method-assign]
+        session = OnvifSession(
+            camera, ADDRESS, login=ADMIN, allow_basic=False, random=self.random, now=self.clock.seconds
+        )
+        for request in (requests.get_services(), requests.get_scopes()):
+            called = Deferred.fromCoroutine(session.call(XADDR, request))
+            problem = self.failureResultOf(called, NotAnOnvifAnswer).value
+            self.assertEqual("our own request, sent back", str(problem))
+        self.assertEqual((camera.sent[-1][1].get("Authorization", "")[:6], camera.asked[-1]), ("Digest", "GetScopes"))
+        self.assertEqual((session.accepted, session.known.soap), (False, set()))
+
+    def test_hangs_up_on_a_login(self) -> None:
+        """A device that hangs up on a login that it did not accept yet gets it as often as one that falls silent."""
+        for auth in ("digest", "wsse"):
+            for code in ("closed", ""):
+                camera = self.camera(auth=auth)
+                camera._refuse = self.hanging_up(camera, Unreachable("gone", code=code))  # type: ignore[method-assign]
+                self.failureResultOf(self.start(camera, WRONG, ANNOUNCED), Unreachable)
+                self.assertEqual(camera.logins, ["wrong"] * 2, (auth, code))
+
+    def hanging_up(self, camera: ScriptedCamera, error: Unreachable) -> Callable[[bytes, str], HttpResponse | None]:
+        """A check of logins that raises where there is one."""
+        refuse = camera._refuse
+
+        def check(body: bytes, header: str) -> HttpResponse | None:
+            refused = refuse(body, header)
+            if header or b"UsernameToken" in body:
+                raise error
+            return refused
+
+        return check
 
     def test_attempts_left(self) -> None:
         """A device that counts is believed, however many are left: nothing follows a refusal, nor a first question."""

@@ -209,6 +209,19 @@ class Reading(SynchronousTestCase):
                 self.assertEqual(self.reader.head.status if self.reader.head else 0, 200)
         self.assertTrue(self.read(XML) is Progress.DONE and not self.reader.can_be_reused)
 
+    def test_behind_the_whole_request(self) -> None:
+        """A server that sends the whole request before its response has that read, not the request's content."""
+        head = b"POST /onvif/service\0HTTP/1.1\0\r\nHost\0 192.0.2.9\0\r\n\r\n"
+        asked = XML.replace(b"aResponse>hi</aResponse>", b"a/>")
+        refusal = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\nContent-Length: %d\r\n\r\n" % len(XML)
+        for cut in (None, -(len(refusal) + len(XML) - 20)):
+            self.read((head + asked + refusal + XML)[:cut])
+            self.assertEqual(0 if cut else 401, self.reader.head.status if self.reader.head else 0)
+            self.assertEqual(b"" if cut else XML, self.document.content)
+        told = XML.replace(b"hi", b"HTTP/1.1 500 it said")
+        self.assertIs(self.read(head + told), Progress.DONE)
+        self.assertEqual(told, self.document.content)
+
     def test_no_head_and_no_answer(self) -> None:
         """What a service sends that gives back each request, or the head of the request alone, is no response."""
         request = b"POST /onvif/device_service HTTP/1.1\r\nHost: 192.0.2.9\r\n\r\n"

@@ -20,9 +20,7 @@ from twisted_detector.seams import ILoginBudget
 MAX_ASKED = 1024
 _EXCLUDED = "its address is in SCAN_EXCLUDE"
 TAKEN = "another device answers at its address"
-NO_TURN = (
-    "it was not asked with its login: other attempts with one were under way there all the time; it is asked again"
-)
+NO_TURN = "time was up before a login had its turn: other attempts with one were under way there; it is asked again"
 
 
 class DeviceSessions:
@@ -51,8 +49,8 @@ class DeviceSessions:
         self._validator = validator
         self._budget = budget
         self._missed = missed
-        self._asked: BoundedDict[int, str] = BoundedDict(MAX_ASKED)  # where each was when it was asked last
-        self._without_turn: set[int] = set()  # whose session was cancelled while it waited for its turn
+        #: Where each was when it was asked last, and whether that was cancelled while a login waited for its turn.
+        self._asked: BoundedDict[int, tuple[str, bool]] = BoundedDict(MAX_ASKED)
         self.counts: Counter[str] = Counter()
         self.cache = SessionCache(
             environment, registry, budget=budget, emit=emit, counts=self.counts, proof_every=proof_every
@@ -86,8 +84,7 @@ class DeviceSessions:
     def open(self, key: int, candidate: Candidate, only: Login | None = None) -> InspectionSession:
         """A session with a device, as it is now. :param only: the one login that may be tried in it."""
         self._asked.pop(key, None)
-        self._asked[key] = candidate.address
-        self._without_turn.discard(key)
+        self._asked[key] = (candidate.address, False)
         return InspectionSession(
             self._environment.clock,
             candidate,
@@ -95,7 +92,7 @@ class DeviceSessions:
             budget=self._budget,
             played_with_login=self.cache.played_with_login(key),
             only=only,
-            cancelled_without_turn=partial(self._without_turn.add, key),
+            cancelled_without_turn=partial(self._asked.__setitem__, key, (candidate.address, True)),
         )
 
     def is_at(self, key: int, candidate: Candidate) -> bool:
@@ -119,11 +116,11 @@ class DeviceSessions:
     def timed_out(self, key: int) -> None:
         """A session took too long and was cancelled. Where it waited for its turn, that says nothing of the device."""
         self.counts["timed_out"] += 1
-        address, without_turn = self._asked.get(key), key in self._without_turn
-        self._without_turn.discard(key)
-        if address is None or not self._registry.knows(key) or not self._registry.is_at(key, address):
+        address, without_turn = self._asked.get(key, ("", False))
+        if not address or not self._registry.knows(key) or not self._registry.is_at(key, address):
             return
         if without_turn:
+            self._asked[key] = (address, False)
             self._environment.record(address, "check", NO_TURN)
         else:
             self.record_silence(key, "it took too long to answer")

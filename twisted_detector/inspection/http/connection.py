@@ -111,6 +111,9 @@ class HttpConnection(Protocol):
             return
         try:
             progress = reader.feed(data)
+            if self._used and reader.head is not None and reader.head.version == (0, 9):
+                # It may as well be content of the answer before, which came late; HTTP/0.9 has one answer a connection.
+                raise NotHttp(b"", "an answer without a head on a connection that was used before")
         except Exception as error:
             self._fail(_malformed(error) if isinstance(error, RemoteError) else error)
             return

@@ -60,7 +60,8 @@ class OptionalOperations:
         """What ``parse`` makes of the answer, or None.
 
         None when the device does not have it, refuses it, garbles it, hangs on it (once), or hangs up on it after it
-        answered something else (Lorex does so on GetStreamUri of Media2; cdavis-code/easy_onvif_workspace #32).
+        answered something else (Lorex does so on GetStreamUri of Media2; cdavis-code/easy_onvif_workspace #32): not
+        where that may be how it takes a login which it did not accept yet.
 
         :param may_time_out: False: a time-out of this call is raised.
         :raises OperationRefused: the login was refused.
@@ -75,7 +76,8 @@ class OptionalOperations:
             self.refusals.append(refused)
             self._answered = True
         except Unreachable as error:
-            hung_up, self._answered = self._answered and error.code == "closed", False
+            proved = self.login is None or self.session.accepted
+            hung_up, self._answered = self._answered and proved and error.code == "closed", False
             if not hung_up and (not may_time_out or self._spare == 0):
                 raise
             self._spare -= not hung_up

@@ -29,13 +29,13 @@ from twisted_detector.inspection.http.client import HttpResponse, HttpTransport,
 from twisted_detector.inspection.onvif.clock import DRIFT, DeviceClock
 from twisted_detector.inspection.onvif.login_schemes import BASIC, DIGEST, TOKEN, LoginSchemes
 from twisted_detector.inspection.onvif.message_form import MessageForm, other_form, refuses_action
-from twisted_detector.inspection.onvif.responses import LoginRefusal, read_response
+from twisted_detector.inspection.onvif.responses import LoginRefusal, NotAnOnvifAnswer, read_response
 from twisted_detector.inspection.onvif.service_paths import is_service, may_be_service
 from twisted_detector.model import Login, host_for_url
 from twisted_detector.wire.onvif.answers import NS_DEVICE, parse_security_capabilities
 from twisted_detector.wire.onvif.requests import OnvifRequest, get_service_capabilities
 from twisted_detector.wire.soap import envelope as soap
-from twisted_detector.wire.soap.xml import LONG, Element
+from twisted_detector.wire.soap.xml import LONG, Element, find
 
 #: Operations that are answered with a list of many things.
 _LISTS = ("GetProfiles",)
@@ -251,7 +251,11 @@ class OnvifSession:
 
         def read() -> Any | LoginRefusal:
             answer = read_response(response, large=request.operation in _LISTS)
-            return answer if isinstance(answer, LoginRefusal) else parse(answer)
+            if isinstance(answer, LoginRefusal):
+                return answer
+            if find(answer, request.operation) is not None:  # an answer is …Response
+                raise NotAnOnvifAnswer("our own request, sent back")
+            return parse(answer)
 
         if self._elsewhere is None or len(response.body) <= LONG:
             return read()

@@ -51,7 +51,8 @@ _HEADLESS = re.compile(rb"(?:\xef\xbb\xbf)?(?:" + _CONTENT + rb")")
 #: Some firmware (Tapo: koush/scrypted #1246, AlexxIT/go2rtc #1589) sends the head of the request where its own should
 #: be, with NUL where it was cut into words: no service that gives back whatever it is sent does that.
 _REQUEST = re.compile(rb"(?:POST|GET) [!-~]{0,2048}(?P<cut>\0)?")
-_BEHIND_REQUEST = re.compile(rb"HTTP/1\.[01] [1-5]\d\d(?!\d)|" + _CONTENT)
+#: The content behind it may be the request's own, and the response stand behind that.
+_BEHIND_REQUEST = (re.compile(rb"HTTP/1\.[01] [1-5]\d\d(?!\d)[^<\n]{0,80}(?:\n|\Z)"), re.compile(_CONTENT))
 _LONGEST_BEGIN = 120
 #: Octets of such a head: ours have below 1 kB.
 _MAX_REQUEST = 8_192
@@ -231,11 +232,13 @@ class ResponseReader:
         found = _REQUEST.match(self._buffer)
         if found is None or found["cut"] is None:
             return True
-        begin = _BEHIND_REQUEST.search(self._buffer, max(self._searched - _LONGEST_BEGIN, 0), _MAX_REQUEST)
-        if begin is not None:
-            del self._buffer[: begin.start()]
-            self._searched = 0
-            return True
+        since = max(self._searched - _LONGEST_BEGIN, 0)
+        for what in _BEHIND_REQUEST:
+            begin = what.search(self._buffer, since, _MAX_REQUEST)
+            if begin is not None:
+                del self._buffer[: begin.start()]
+                self._searched = 0
+                return True
         self._searched = len(self._buffer)
         if self._searched > _MAX_REQUEST:
             raise NotHttp(bytes(self._buffer))

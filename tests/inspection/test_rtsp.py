@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.doubles.rtsp_camera import KEYFRAME, NO_KEYFRAME, SDP, SPS, Camera, result_of
-from twisted_detector.errors import Busy, Unauthorized, Unreachable
+from twisted_detector.errors import Busy, LoginWithheld, Unauthorized, Unreachable
 from twisted_detector.inspection.device_locks import DeviceLocks
 from twisted_detector.inspection.rtsp.media_monitor import ENCRYPTED, SHORTER
 from twisted_detector.inspection.rtsp.validator import RtspValidator
@@ -172,12 +174,20 @@ class ValidatorTests(RtspTestCase):
 
     def test_encrypted(self) -> None:
         """SRTP cannot be read here, and so it is told; what is only called so is proved as any other."""
-        self.camera.paths = {"/stream1": SDP.replace(b"RTP/AVP 96", b"RTP/SAVP 96")}
+        sets = b"a=fmtp:96 sprop-parameter-sets=" + b64encode(SPS) + b"\r\na=control:track1"
+        announced = SDP.replace(b"RTP/AVP 96", b"RTP/SAVP 96").replace(b"a=control:track1", sets)
+        self.camera.paths = {"/stream1": announced}
+        self.camera.media = [SPS, *[NO_KEYFRAME] * 20, KEYFRAME]
         self.assertTrue(self.validate().validated)
-        self.camera.media = [bytes((200, *range(100)))] * 5
-        report = self.validate()
-        self.assertTrue(report.reason.endswith(f"within 10 seconds{ENCRYPTED}"), report.reason)
-        self.assertEqual((Proof.RTP, ReasonCode.NO_KEYFRAME), (report.proof, report.code))
+        chance = random.Random(1)
+        for _ in range(5):
+            self.camera.media = [chance.randbytes(200) for _ in range(400)]
+            report = self.validate()
+            self.assertTrue(report.reason.endswith(f"within 10 seconds{ENCRYPTED}"), report.reason)
+            self.assertEqual((Proof.RTP, ReasonCode.NO_KEYFRAME), (report.proof, report.code))
+            validator = RtspValidator(self.clock, connect=self.camera)
+            _, picture = result_of(self.clock, validator.capture(Stream(url=URL), None), wait=12)
+            self.assertEqual(b"", picture)
 
     def test_unreachable(self) -> None:
         """Without a connection nothing is proved."""
@@ -192,6 +202,21 @@ class ValidatorTests(RtspTestCase):
         self.assertEqual(
             (report.proof, report.validated, report.reason), (Proof.RTSP, False, "the stream has no video")
         )
+
+    def test_video_that_is_called_inactive(self) -> None:
+        """It is one where it plays; where nothing is played, nothing shows that."""
+        self.camera.paths = {"/stream1": SDP.replace(b"a=control:track1", b"a=inactive\r\na=control:track1")}
+        self.assertTrue(self.validate().validated)
+        self.assertEqual(ReasonCode.NO_VIDEO, self.validate(prove=Proof.SDP).code)
+        locks = DeviceLocks()
+        for prove, code in ((Proof.KEYFRAME, ReasonCode.NONE), (Proof.SDP, ReasonCode.NO_VIDEO)):
+            validator = RtspValidator(self.clock, connect=self.camera, device_locks=locks, prove=prove)
+            for media in (b"a=control:track1", b"a=inactive\r\na=control:track1"):
+                self.camera.paths = {"/stream1": SDP.replace(b"a=control:track1", media)}
+                report = result_of(self.clock, validator.check(Stream(url=URL), None), wait=12)
+            self.assertEqual(code, report.code)
+        locks.close_all_kept()
+        self.clock.advance(1)
 
     def test_busy(self) -> None:
         """453 and 503 say that the device has no room, at whatever step; a session that was begun is ended."""
@@ -285,6 +310,18 @@ class ValidatorTests(RtspTestCase):
         self.assertEqual(["DESCRIBE", "DESCRIBE"], self.camera.methods()[-2:])
         locks.close_all_kept()
 
+    def test_redirected_to_what_is_too_long(self) -> None:
+        """A path that is longer than any URL, once it is written as such, is a fault like any other."""
+        for path in ("x" * (2048 - len("rtsp://10.0.0.5/")), "\u00e9" * 600):
+            moved = f"RTSP/1.0 302 Moved\r\nLocation: rtsp://10.0.0.5/{path}\r\n\r\n".encode()
+            body = b"RTSP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(SDP), SDP)
+            self.camera.script["DESCRIBE"] = lambda request, moved=moved, body=body: (
+                moved if request.url == URL else body
+            )
+            report = self.validate()
+            self.assertEqual(Proof.SDP, report.proof)
+            self.assertEqual("the stream's control URL is unusable: a URL is too long", report.reason)
+
     def test_redirects_are_not_followed(self) -> None:
         """A server that sends us elsewhere, with the password or without, is not obeyed, however often."""
         self.camera.password = LOGIN.password.reveal()
@@ -375,7 +412,7 @@ class ValidatorTests(RtspTestCase):
     def test_udp_after_another_refusal(self) -> None:
         """Firmware without RTP over TCP has other words for it than 461; UDP is tried once."""
         self.camera.media = []
-        for status in (400, 403, 404, 405, 454, 455, 500, 551):
+        for status in (400, 404, 405, 454, 455, 500, 551):
             self.camera.asked.clear()
             self.camera.script["SETUP"] = status
             report = self.validate()
@@ -387,6 +424,49 @@ class ValidatorTests(RtspTestCase):
                 else b"RTSP/1.0 200 OK\r\nSession: 42\r\nTransport: RTP/AVP;unicast;client_port=40000-40001\r\n\r\n"
             )
             self.assertEqual(ReasonCode.NO_RTP, self.validate().code)
+
+    def test_the_first_refusal(self) -> None:
+        """Where UDP is no way either, the refusal did not mean TCP, and is the reason; no room and no login stand."""
+
+        def answers(first: int, second: Any) -> None:
+            self.camera.script["SETUP"] = lambda request: first if "TCP" in request.header("Transport") else second
+
+        for first, code in ((404, ReasonCode.NOT_FOUND), (454, ReasonCode.REFUSED)):
+            for second in (461, 400, "close", b"220 ftp\r\n" * 9_000):
+                answers(first, second)
+                report = self.validate()
+                self.assertEqual((Proof.SDP, code), (report.proof, report.code), second)
+                self.assertTrue(report.reason.startswith(f"SETUP was answered {first}"), report.reason)
+        answers(461, 404)
+        self.assertIn("SETUP was answered 404", self.validate().reason)
+        for second, raised in ((453, Busy), (401, Unauthorized)):
+            answers(404, second)
+            self.assertRaises(raised, self.validate)
+        self.camera.password = LOGIN.password.reveal()
+        self.camera.script["SETUP"] = lambda request: 404 if request.header("Authorization") else ...
+        sendings = iter((True, True))
+
+        class Permit:
+            async def acquire(self, realm: str = "") -> bool:
+                return next(sendings, False)
+
+            def accepted(self, scheme: str = "") -> None:
+                """It costs nothing here."""
+
+            def unanswered(self) -> None:
+                """Never here."""
+
+        with self.assertRaises(LoginWithheld):
+            self.validate(Login(LOGIN.name, LOGIN.password, permit=Permit()))
+
+    def test_forbidden_is_final(self) -> None:
+        """403 may be what a wrong login is answered: it is not sent a second time, over UDP."""
+        self.camera.password = LOGIN.password.reveal()
+        self.camera.script["SETUP"] = 403
+        report = self.validate(LOGIN)
+        self.assertEqual((ReasonCode.REFUSED, "SETUP was answered 403 Forbidden"), (report.code, report.reason))
+        self.assertEqual(["SETUP"], self.camera.methods()[3:])
+        self.assertTrue(self.camera.asked[-1].authorized)
 
     def test_udp_stays_silent(self) -> None:
         """When nothing comes over UDP the check ends in its time and the ports are given back."""

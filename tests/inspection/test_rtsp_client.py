@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from tests.doubles.rtsp_camera import SDP, result_of
@@ -338,6 +339,39 @@ class ClientTests(RtspTestCase):
             asked = ["/stream1", *(f"/s{one}" for one in dict.fromkeys(targets[:3]))]
             self.assertEqual(asked, self.camera.described(), targets)
             self.assertEqual(f"rtsp://10.0.0.5:554{asked[-1]}", url)
+
+    def test_redirects_that_want_the_login_each(self) -> None:
+        """The last of them is the answer where no further login may be sent; else that stays the reason."""
+        said = iter(range(9))
+
+        def redirect(request: RtspRequest, *, first_is_open: bool) -> Any:
+            if request.header("Authorization") or (request.url == URL and first_is_open):
+                return f"RTSP/1.0 302 Moved\r\nLocation: /s{next(said)}\r\n\r\n".encode()
+            return ...
+
+        class Permit:
+            def __init__(self, count: int) -> None:
+                self.count = count
+
+            async def acquire(self, realm: str = "") -> bool:
+                self.count -= 1
+                return self.count >= 0
+
+            def accepted(self, scheme: str = "") -> None:
+                """Never here."""
+
+            def unanswered(self) -> None:
+                """Never here."""
+
+        self.camera.password, self.camera.any_path = LOGIN.password.reveal(), True
+        for first_is_open, count in ((False, 2), (True, 1)):
+            self.camera.script["DESCRIBE"] = partial(redirect, first_is_open=first_is_open)
+            client = self.client(Login(LOGIN.name, LOGIN.password, permit=Permit(count)))
+            response, url = result_of(self.clock, client.describe(URL))
+            self.assertEqual((302, self.camera.asked[-2].url), (response.status, url))
+        client = self.client(Login(LOGIN.name, LOGIN.password, permit=Permit(0)))
+        with self.assertRaises(LoginWithheld):
+            result_of(self.clock, client.describe(URL))
 
     def test_redirects_elsewhere(self) -> None:
         """One to another host, port or scheme, to itself, or to what is none is an answer like any other."""

@@ -158,6 +158,31 @@ class SessionTests(RtspTestCase):
         self.clock.advance(END_OF_BODY / 2)
         self.failureResultOf(pending, RtspSilence)
 
+    def test_no_description_is_awaited(self) -> None:
+        """Firmware that calls each of its answers one is not waited for but after DESCRIBE."""
+        answer = b"RTSP/1.0 200 OK\r\nContent-Type: application/sdp\r\n\r\n"
+        session = self.connect()
+        for method, awaited in (("OPTIONS", False), ("DESCRIBE", True), ("SETUP", False)):
+            self.camera.script[method] = answer
+            pending = Deferred.fromCoroutine(session.request(method, URL, timeout=5))
+            self.clock.advance(0)
+            self.assertEqual(not awaited, pending.called, method)
+            self.clock.advance(END_OF_BODY)
+            self.assertEqual(200, self.successResultOf(pending).status)
+
+    def test_keep_alive_that_is_refused(self) -> None:
+        """It carries no login, and so it is not sent again where it is refused; a method not known is no refusal."""
+        for status, sent in ((200, 4), (501, 4), (401, 1), (403, 1), (454, 1)):
+            session = self.connect()
+            self.camera.script["GET_PARAMETER"] = status
+            self.camera.asked.clear()
+            session.keep_alive(2.0, "GET_PARAMETER", URL)
+            for _ in range(4):
+                self.clock.advance(2.0)
+                self.clock.advance(0)
+            self.assertEqual(sent, len(self.camera.asked), status)
+            session.close()
+
     def test_an_early_end(self) -> None:
         """What was waited over is the answer when the connection ends, and so is one whose body is cut."""
         self.camera.cseq = lambda number: 1

@@ -162,6 +162,31 @@ class Ends(SynchronousTestCase):
                     self.assertEqual(key_picture, units[: len(key_picture)], (codec, kind, begin))
                     self.assertIn(units[len(key_picture) :], ([], after), (codec, kind, begin))
 
+    def test_after_a_loss(self) -> None:
+        """The next keyframe is collected, all of it, whatever was missing before it, though every packet is marked."""
+        for codec in SETS:
+            whole = [key(codec), slice_of(codec, kind=KEY[codec], address=100)]
+            before = len(packets([[inter(codec)]], codec))  # they show how it marks and stamps
+            pictures = [[inter(codec)], *[[*SETS[codec], *whole], *[[inter(codec)]] * 3] * 3]
+            for stamp in (lambda one, n: one.timestamp, lambda one, n: 0, lambda one, n: n):
+                sent = [
+                    replace(one, timestamp=stamp(one, n), marker=True) for n, one in enumerate(packets(pictures, codec))
+                ]
+                for missing in range(before, len(sent) // 3):
+                    found = judged([*sent[:missing], *sent[missing + 1 :]], codec, collect=True)
+                    units = [unit for unit in split_annex_b(found.unit) if unit not in SETS[codec]]
+                    self.assertEqual(whole, units[:2], (codec, missing))
+
+    def test_sets_that_come_later(self) -> None:
+        """A keyframe before any parameter set is none, and what follows it is not collected in its place."""
+        for codec in SETS:
+            pictures = [[inter(codec)], [key(codec)], *[[inter(codec)]] * 3, [*SETS[codec], key(codec)], [inter(codec)]]
+            sent = as_sent(packets(pictures, codec))
+            sent["both wrong"] = [replace(one, marker=True) for one in sent["timestamp of its own for each"]]
+            for kind, each in sent.items():
+                found = judged([*each, replace(each[-1], timestamp=1, payload=inter(codec))], codec, collect=True)
+                self.assertEqual(key(codec), list(split_annex_b(found.unit))[len(SETS[codec])], (codec, kind))
+
     def test_fields(self) -> None:
         """The two fields of an H.264 frame come out together, though each begins with the first block."""
         frame = [*SETS["H264"], key("H264"), intra("H264")]

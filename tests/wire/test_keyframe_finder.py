@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
 from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fuzz.seeds import SPS_H265
 from twisted_detector.testing.simulator.wire.rtp import packetize, packetize_h265, split_annex_b
 from twisted_detector.wire.rtp import packets as rtp
-from twisted_detector.wire.rtp.keyframe import MIN_GAPS, KeyframeFinder
+from twisted_detector.wire.rtp.keyframe import MIN_CLEAR, MIN_GAPS, KeyframeFinder
 
 SPS = bytes.fromhex("6742c01edb0280bfe5c05a808080a000000300200000078 1e2c5d4".replace(" ", ""))
 IDR = b"\x65" + bytes(range(200)) * 30
@@ -123,6 +125,41 @@ class KeyframeTests(SynchronousTestCase):
                 given = [rtp.RtpPacket(96, numbers(n) & 0xFFFF, 0, 1, one) for n, one in enumerate(stream)]
                 expected = numbers(9) == 9 or (reliable and not believed)
                 self.assertEqual(expected, self.fed(finder, given), numbers(100))
+
+    def test_single_losses(self) -> None:
+        """A device that leaves out one packet of fifty numbers no others, and its keyframe is whole or none."""
+        chance = random.Random(7)
+        key = b"\x65" + bytes(chance.randrange(1, 256) for _ in range(6_000))
+        stream = [SLICE] * 50 * 2 * MIN_GAPS + [*packetize(key, 100), SLICE] * 40
+        found = 0
+        for _ in range(5):
+            finder = KeyframeFinder("H264", parameter_sets=(SPS,), collect=True)
+            finder.nothing_is_lost()
+            given = [
+                rtp.RtpPacket(96, n & 0xFFFF, n if one is SLICE else 0, 1, one)
+                for n, one in enumerate(stream)
+                if chance.random() >= 0.02
+            ]
+            if self.fed(finder, given):
+                found += 1
+                self.assertEqual(key, split_annex_b(finder.unit)[1])
+        self.assertGreater(found, 0)
+
+    def test_announced_as_encrypted(self) -> None:
+        """Nothing is read before so many packets of its own have the first bit that none in clear has set."""
+        stream = [SPS, *[SLICE] * (MIN_CLEAR - 2), IDR[:900]]
+        for payloads, expected in (
+            (stream, True),
+            (stream[1:], False),
+            ([*stream[:2], b"\x80", *stream[2:]], False),
+            ([b"\xe5", *stream, IDR[:900]], False),
+        ):
+            finder = KeyframeFinder("H264", parameter_sets=(SPS,), own=frozenset({96}), encrypted=True, collect=True)
+            for number in range(MIN_CLEAR):  # of another type: they tell nothing of it
+                finder.packet(rtp.RtpPacket(8, number, 0, 1, b"\x80" if number % 2 else b"\x25"))
+            packets = [rtp.RtpPacket(96, n, n, 1, one, one != SPS) for n, one in enumerate(payloads)]
+            self.assertEqual(expected, self.fed(finder, packets))
+            self.assertEqual((expected, expected), (bool(finder.unit), finder.parameters is not None))
 
     def test_codecs_called_by_other_names(self) -> None:
         """The packets decide, whatever the description calls them, but for MPEG-4, which is believed by its name."""

@@ -82,14 +82,9 @@ class RtspClient:
         habits: NonceHabits | None = None,
         cnonce: Callable[[], str] = make_cnonce,
     ) -> None:
-        self.server = ""
-        self.public = ""
-        self.realm = ""
-        self.connected = False
-        self.answered = False
-        self.attempted = False
-        self.accepted = False
-        self.refused = False
+        self.server = self.public = self.realm = ""
+        self.connected = self.answered = False
+        self.attempted = self.accepted = self.refused = False
         self._connect = connect
         self._endpoint = endpoint
         self._timeouts = timeouts
@@ -197,8 +192,14 @@ class RtspClient:
         asked = {url}
         response = await self.request("DESCRIBE", url, ACCEPT_SDP)
         while (elsewhere := redirection(url, response)) and elsewhere not in asked and len(asked) <= MAX_REDIRECTS:
-            asked.add(url := elsewhere)
-            response = await self.request("DESCRIBE", url, ACCEPT_SDP)
+            asked.add(elsewhere)
+            try:
+                response = await self.request("DESCRIBE", elsewhere, ACCEPT_SDP)
+            except LoginWithheld:
+                if ("DESCRIBE", url) not in self._refused_without:
+                    raise
+                break  # each path wants the login, and sends us on: no stream comes of it
+            url = elsewhere
         return response, url
 
     async def request(

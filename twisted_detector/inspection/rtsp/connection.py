@@ -12,12 +12,7 @@ from typing import Any, Protocol as StructuralProtocol
 from twisted.internet.defer import Deferred, TimeoutError as DeferredTimeout
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectError, ConnectionLost, DNSLookupError, TimeoutError as ConnectTimeout
-from twisted.internet.interfaces import (
-    IDelayedCall,
-    IHandshakeListener,
-    IReactorTime,
-    ITCPTransport,
-)
+from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import LoopingCall
 from twisted.internet.tcp import Connection
@@ -167,14 +162,13 @@ class RtspClientConnection(Protocol):
             raise LocalError("one RTSP request at a time")
         if self.closed:
             raise self.ending()
-        self._cseq += 1
-        data = format_request(method, url, self._cseq, [("User-Agent", USER_AGENT), *headers])
+        self._parser.describing = method == "DESCRIBE"
         answer: Deferred[RtspResponse] = Deferred()
         self._waiting = answer
-        self._write(data)
-        if timeout is not None:
-            answer.addTimeout(timeout, self._clock)
         try:
+            self.send(method, url, headers)
+            if timeout is not None:
+                answer.addTimeout(timeout, self._clock)
             return await answer
         except DeferredTimeout:
             self.close()
@@ -190,7 +184,10 @@ class RtspClientConnection(Protocol):
             self._write(format_request(method, url, self._cseq, [("User-Agent", USER_AGENT), *headers]))
 
     def keep_alive(self, seconds: float, method: str, url: str, headers: Iterable[tuple[str, str]] = ()) -> None:
-        """Send a request each so many seconds until the connection is closed; nobody waits for the responses."""
+        """Send a request each so many seconds, until the connection is closed or one is refused; nobody waits for any.
+
+        No login goes with them: a refusal may be counted as a failure of one.
+        """
         if not self.closed:
             self._alive = LoopingCall(self.send, method, url, tuple(headers))
             self._alive.clock = self._clock
@@ -285,6 +282,9 @@ class RtspClientConnection(Protocol):
 
     def _stop_timers(self) -> None:
         self._cancel_ending_body()
+        self._stop_keep_alive()
+
+    def _stop_keep_alive(self) -> None:
         if self._alive is not None and self._alive.running:
             self._alive.stop()
 
@@ -292,6 +292,8 @@ class RtspClientConnection(Protocol):
         if response.status < 200:
             return  # RFC 2326 section 7.1.1: the final answer follows
         if self._waiting is None:
+            if response.status >= 400 and response.status != 501:
+                self._stop_keep_alive()
             return
         cseq = response.cseq
         repeated = str(self._cseq) in response.all("CSeq")

@@ -113,11 +113,14 @@ def ascii_only(text: str) -> str:
     return "".join(character for character in text if character.isascii() and character.isprintable())[:60]
 
 
-def read_description(response: RtspResponse, previous: StreamDescription | None = None) -> StreamDescription:
+def read_description(
+    response: RtspResponse, previous: StreamDescription | None = None, *, played: bool = True
+) -> StreamDescription:
     """Read the response to DESCRIBE; when it is the same as ``previous``, nothing is parsed anew.
 
     The frame rate is the device's own ``a=framerate`` rather than the parameter set's, which many get wrong by two.
 
+    :param played: whether it will be played, which shows what a video is that is called inactive; else it is none.
     :raises Busy: 453 or 503.
     :raises DescribeRefusal: another status than success, no session description, or one without video.
     """
@@ -133,7 +136,7 @@ def read_description(response: RtspResponse, previous: StreamDescription | None 
             f"DESCRIBE was answered without a session description: {error.what}", ReasonCode.NO_SDP
         ) from None
     video = description.video
-    if video is None:
+    if video is None or (not played and description.direction_of(video) == "inactive"):
         raise DescribeRefusal("the stream has no video", ReasonCode.NO_VIDEO)
     codec = codec_of(ascii_only(video.encoding)[:MAX_NAME], video.format_parameters)
     parameters = None

@@ -11,7 +11,7 @@ from typing import Protocol as StructuralProtocol
 
 from twisted.internet.defer import CancelledError
 
-from twisted_detector.errors import Busy, RemoteError, Unauthorized, Unreachable
+from twisted_detector.errors import Busy, LoginWithheld, Malformed, RemoteError, Unauthorized, Unreachable
 from twisted_detector.inspection.rtsp.client import RtspClient
 from twisted_detector.inspection.rtsp.connection import RtspClientConnection
 from twisted_detector.inspection.rtsp.description import (
@@ -43,6 +43,8 @@ MIN_KEEP_ALIVE = 1.0
 TRY_WITHOUT_RANGE = frozenset({400, 451, 456, 457})
 #: Those that may mean the URL of the whole presentation: the media's own is tried, once (RFC 2326, 11.3.16).
 TRY_MEDIA_ALONE = frozenset({404, 459})
+#: Refusals of SETUP that mean no transport: no room, and what this login may not see (it is not sent a second time).
+FINAL = frozenset({403, *BUSY})
 #: Rungs for which a stream has to be played.
 PLAYED = (Proof.RTP, Proof.KEYFRAME)
 
@@ -163,20 +165,21 @@ class StreamProof:
             progress.step = "DESCRIBE"
             response, self._target = await client.describe(self._target)
             progress.proof = Proof.RTSP
-            described = progress.described = read_description(response, self._previous)
+            played = self._wanted in PLAYED
+            described = progress.described = read_description(response, self._previous, played=played)
             progress.proof = Proof.SDP
         finally:
             progress.server, progress.certificate = client.server, client.certificate
             if progress.proof is Proof.UNREACHABLE and client.connected:
                 progress.proof = Proof.RTSP if client.answered else Proof.TCP
-        if self._wanted in PLAYED:
+        if played:
             await self._play(described)
 
     async def _play(self, described: StreamDescription) -> None:
         """SETUP and PLAY, and wait for media; whatever happens then, TEARDOWN."""
         progress = self.progress
-        aggregate = resolve_aggregate(self._target, described.content_base, described.aggregate)
         try:
+            aggregate = resolve_aggregate(self._target, described.content_base, described.aggregate)
             control = resolve_control(aggregate, described.control)
         except RemoteError as error:
             raise DescribeRefusal(f"the stream's control URL is unusable: {error.what}") from None
@@ -206,6 +209,7 @@ class StreamProof:
             own=frozenset(described.own_types),
             size=described.named_size,
             collect=self._collect,
+            encrypted=described.encrypted,
         )
 
     async def _receive_media(
@@ -243,14 +247,15 @@ class StreamProof:
     ) -> RtspResponse:
         """SETUP with RTP over TCP; where that is refused, or UDP chosen for it, once more with UDP.
 
-        461 says that TCP is refused. Old firmware has any other status for it, so each may mean it.
+        461 says that TCP is refused. Old firmware has any other status for it, so each may mean it; where UDP is not to
+        be had either it did not, and is the reason.
 
         :raises Busy, DescribeRefusal: neither is to be had.
         """
         client = self._client
         offered = format_transport(TransportHeader(lower="tcp", interleaved=(0, 1)))
         response = await client.request("SETUP", control, (("Transport", offered),))
-        if response.status < 400 or response.status in BUSY:
+        if response.status < 400 or response.status in FINAL:
             expect_ok("SETUP", response)
             transport = _transport(response, "tcp")
             if transport.lower == "tcp":
@@ -262,15 +267,17 @@ class StreamProof:
             pairs.append(
                 self._open_pair(self._host, lambda data: monitor.receive(InterleavedFrame(monitor.channel, data)))
             )
-        except Unreachable:
+            self.progress.step = f"SETUP over UDP (over TCP it was answered {response.status})"
+            offered = format_transport(TransportHeader(lower="udp", client_port=pairs[0].numbers))
+            second = await client.request("SETUP", control, (("Transport", offered),))
+            expect_ok("SETUP", second)
+        except LoginWithheld:
+            raise  # no word about the device
+        except (DescribeRefusal, Malformed, Unreachable):
             if response.status != 461:
-                expect_ok("SETUP", response)  # its refusal need not mean TCP, and is all that is known
+                expect_ok("SETUP", response)
             raise
-        self.progress.step = f"SETUP over UDP (over TCP it was answered {response.status})"
-        offered = format_transport(TransportHeader(lower="udp", client_port=pairs[0].numbers))
-        response = await client.request("SETUP", control, (("Transport", offered),))
-        expect_ok("SETUP", response)
-        return response
+        return second
 
     async def _start(self, control: str, aggregate: str, session: tuple[tuple[str, str], ...]) -> RtspResponse:
         """PLAY, of the presentation from its beginning; where that is refused, as the refusal says that it may be.

@@ -29,7 +29,7 @@ from twisted_detector.inspection.rtsp.description import (
     request_url,
 )
 from twisted_detector.inspection.rtsp.nonces import NonceHabits
-from twisted_detector.inspection.rtsp.proof import OpenMediaPorts, ProofProgress, StreamProof
+from twisted_detector.inspection.rtsp.proof import PLAYED, OpenMediaPorts, ProofProgress, StreamProof
 from twisted_detector.inspection.rtsp.udp import UdpPortPair
 from twisted_detector.interfaces import IStreamValidator
 from twisted_detector.model import Login, Proof, Stream, StreamReport
@@ -325,7 +325,8 @@ class RtspValidator:
                 return
             response, _ = await client.describe(target)
             progress.proof = Proof.RTSP
-            described = progress.described = read_description(response, proved.described)
+            played = self._prove in PLAYED
+            described = progress.described = read_description(response, proved.described, played=played)
             if described.essentials != proved.described.essentials:
                 what = "the stream describes itself in another way than when it was proved"
                 raise DescribeRefusal(what, ReasonCode.CHANGED)

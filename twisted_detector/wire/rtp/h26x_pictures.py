@@ -202,11 +202,18 @@ class H26xPictures:
                 self._leading = len(self._nals)
             if len(self._nals) > MAX_NALS:
                 self._drop()
+        if self._dropped and self._marks_more and self._begins(head, kind) and not h26x.is_keyframe(kind, self.codec):
+            self._end_picture()  # else nothing may tell where the picture ended of which a part is missing
+
+    def _begins(self, head: bytes, kind: int) -> bool:
+        """Whether a unit is a slice of the first block."""
+        # the first bit: first_mb_in_slice is 0 (H.264), first_slice_segment_in_pic_flag (H.265)
+        return is_slice(kind, self.codec) and bool(head[h26x.HEADER[self.codec]] & 0x80)
 
     def _tell_beginning(self, head: bytes, kind: int) -> None:
         """Where a slice begins a picture, and nothing else said so: the one before has ended."""
-        if not head[h26x.HEADER[self.codec]] & 0x80:
-            return  # the first bit: first_mb_in_slice is 0 (H.264), first_slice_segment_in_pic_flag (H.265)
+        if not self._begins(head, kind):
+            return
         full = self._beginnings >= _BEGINNINGS[self.codec] or h26x.is_keyframe(kind, self.codec)
         if self._begun and not self._dropped and full:
             self._end_picture()
@@ -314,10 +321,12 @@ class H26xPictures:
 
     def _gather(self, nals: list[bytes]) -> None:
         """Take a picture's units."""
+        if not self._known:
+            return  # nor is what follows right without this one, which nobody can decode
         if self._whole or (self._awaited is None and self._recovery is not None):
             self._gathered, self._gathered_bytes = [], 0
             self._awaited = 0 if self._whole else self._recovery
-        if self._awaited is None or not self._known:
+        if self._awaited is None:
             return
         size = sum(map(len, nals))
         if self._gathered_bytes + size > MAX_UNIT or len(self._gathered) + len(nals) > MAX_GATHERED:

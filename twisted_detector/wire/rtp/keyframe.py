@@ -24,10 +24,16 @@ _RTCP = frozenset((*range(64, 68), *range(72, 83)))
 
 
 #: Gaps in the numbers of packets that came over TCP after which they are taken for what they are: numbers of other
-#: packets, too. A device that leaves packets out because the network is slow leaves out many at once now and then.
+#: packets, too. A device that leaves packets out because the network is slow leaves out many at once now and then; one
+#: that is too slow itself leaves out single ones, but no quarter of all.
 MIN_GAPS = 16
 #: Most packets of another media between two of the video where both are counted together.
 MAX_BETWEEN = 2
+#: Packets in clear after which a stream is read that is announced as encrypted: of so many that are encrypted all look
+#: as if they were not once in 65 536 times.
+MIN_CLEAR = 16
+#: forbidden_zero_bit in the first octet of H.264 and H.265; of JPEG the bit is not used.
+_FORBIDDEN = b"\x80"
 
 
 class Pictures(Protocol):
@@ -57,6 +63,7 @@ class KeyframeFinder:
     :param own: those that are. Once there was a packet of one, others do not count: sound, or something of the maker's.
     :param size: width and height of the description, where JPEG's own header has no room for them.
     :param collect: whether the keyframe itself is wanted: :attr:`found` only when all of it is there.
+    :param encrypted: it is announced so: nothing is read of it before its packets have shown that they are not.
     :ivar codec: what the packets show; until then what was given. :ivar own: as given.
     :ivar packets: RTP packets so far, whatever their payload type: it is the media's own channel.
     :ivar found: a keyframe has come.
@@ -71,6 +78,7 @@ class KeyframeFinder:
         own: frozenset[int] = frozenset(),
         size: tuple[int, int] = (0, 0),
         collect: bool = False,
+        encrypted: bool = False,
     ) -> None:
         self.codec = codec
         self.packets = 0
@@ -84,6 +92,8 @@ class KeyframeFinder:
         self._steps = self._gaps = self._wide_gaps = 0
         self._begin = partial(_readers, codec, tuple(parameter_sets), size, collect=collect)
         self._readers = self._begin()
+        self._encrypted = encrypted
+        self._gate = _ClearGate()
 
     def nothing_is_lost(self) -> None:
         """The packets come over TCP: the network loses none, though the device may leave some out."""
@@ -119,18 +129,22 @@ class KeyframeFinder:
         if packet.payload_type in self._auxiliary or (packet.marker and packet.payload_type in _RTCP):
             return self.found
         if packet.payload_type in self.own and not self._own_came:
-            self._own_came, self._last, self._readers = True, None, self._begin()
+            self._own_came, self._last, self._readers, self._gate = True, None, self._begin(), _ClearGate()
         elif self._own_came and packet.payload_type not in self.own:
             return self.found
         self.packets += 1
-        if self.found:
-            return True
+        for one in self._gate.passed(packet) if self._encrypted else (packet,):
+            if not self.found:
+                self._read(one)
+        return self.found
+
+    def _read(self, packet: RtpPacket) -> None:
         lost = False
         if self._last is not None:
             # Some devices count nothing; the same payload again under its number is a datagram that came twice.
             sequence, payload = self._last
             if packet.sequence == sequence and packet.payload == payload:
-                return False
+                return
             lost = self._is_lost((packet.sequence - sequence) & 0xFFFF)
         self._last = packet.sequence, packet.payload
         for reader in self._readers:
@@ -140,7 +154,6 @@ class KeyframeFinder:
         if self._readers:
             first = self._readers[0]
             self.found = bool(first.unit) if self._collect else first.found
-        return self.found
 
     def _is_lost(self, step: int) -> bool:
         """Whether packets are missing, by how far the number is from the last one."""
@@ -150,7 +163,7 @@ class KeyframeFinder:
         self._wide_gaps += step > 1 + MAX_BETWEEN
         if not (lost and self._reliable) or self._gaps < MIN_GAPS:
             return lost
-        return self._wide_gaps > 0 and self._gaps * 2 < self._steps
+        return self._gaps * (2 if self._wide_gaps else 4) < self._steps
 
     def _decide(self) -> None:
         """Keep one of several readers when its parameter sets, or its picture, have shown whose stream it is."""
@@ -159,6 +172,27 @@ class KeyframeFinder:
                 self.codec = reader.codec
                 self._readers = [reader]
                 return
+
+
+class _ClearGate:
+    """Gate for the packets of a stream that is announced as encrypted: it opens where they are seen to be in clear."""
+
+    def __init__(self) -> None:
+        self._clear = 0
+        self._encrypted = False
+        self._held: list[RtpPacket] = []
+
+    def passed(self, packet: RtpPacket) -> list[RtpPacket]:
+        """The packets that may be read now that this one has come, in order."""
+        self._encrypted = self._encrypted or packet.payload[:1] >= _FORBIDDEN
+        self._clear += 1
+        held, self._held = [*self._held, packet], []
+        if self._encrypted:
+            return []
+        if self._clear >= MIN_CLEAR:
+            return held
+        self._held = held
+        return []
 
 
 def _readers(codec: str, sets: tuple[bytes, ...], size: tuple[int, int], *, collect: bool) -> list[Pictures]:

@@ -62,11 +62,13 @@ class RtspParser:
 
     :ivar error: the fault that ended the parsing, None so far.
     :ivar skip_interleaved: ignore interleaved frames.
+    :ivar describing: the next response may have a session description, also where it tells no length.
     """
 
     def __init__(self, *, max_body: int = MAX_BODY) -> None:
         self.error: RemoteError | None = None
         self.skip_interleaved = False
+        self.describing = True
         self._max_body = max_body
         self._buffer = bytearray()
         self._garbage = 0
@@ -260,7 +262,7 @@ class RtspParser:
                 raise RemoteError("not an RTSP start line", shown=ascii(_text(start[:60])))
             head = RtspRequest(headers, b"", request[1].decode("ascii"), _text(request[2]))
         self._body_length = self._length_of(head)
-        described = isinstance(head, RtspResponse) and head.status == 200
+        described = self.describing and isinstance(head, RtspResponse) and head.status == 200
         described = described and "application/sdp" in head.header("Content-Type").lower()
         self._unmeasured, self._searched = described and not self._body_length, 0
         self._head = head

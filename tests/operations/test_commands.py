@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, fail
 from tests.detector.case import DetectorCase
 from twisted_detector.errors import Dropped, LocalError, QueueFull
 from twisted_detector.model import Camera, Message
-from twisted_detector.operations.commands import MAX_COMMAND_BYTES, MqttCommands
+from twisted_detector.operations.commands import MAX_COMMAND_BYTES, CommandInbox, MqttCommands
 from twisted_detector.testing.doubles import RecordingPublisher
 
 TOPIC, RESULT = "site/command", "site/command/result"
@@ -71,6 +71,20 @@ class RetainedTests(CommandsCase):
             self.commands.handle(TOPIC, payload)
         self.assertEqual(3, len(self.results()))
         self.assertNotIn("canary", json.dumps(self.results()))
+
+
+class InboxTests(CommandsCase):
+    def test_before_the_start_is_over(self) -> None:
+        """A command that comes with the first connection is executed once all is there; a retained one is refused."""
+        inbox = CommandInbox()
+        early = Deferred.fromCoroutine(inbox.receive(TOPIC, b'{"id":1,"command":"state"}'))
+        retained = Deferred.fromCoroutine(inbox.receive_retained(TOPIC, b'{"id":2,"command":"state"}'))
+        self.assertEqual([], self.publisher.messages)
+        inbox.open(self.commands)
+        self.successResultOf(early)
+        self.successResultOf(retained)
+        self.successResultOf(Deferred.fromCoroutine(inbox.receive(TOPIC, b'{"id":3,"command":"state"}')))
+        self.assertEqual([(1, True), (2, False), (3, True)], [(one["id"], one["ok"]) for one in self.results()])
 
 
 class AddedTests(CommandsCase):

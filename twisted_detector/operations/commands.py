@@ -243,3 +243,36 @@ def _text(command: dict[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value:
         raise RemoteError(f"this command needs {name!r}")
     return value
+
+
+class CommandInbox:
+    """Inbox of the command topic, subscribed before the first connection; what comes before :meth:`open` waits.
+
+    The daemon says that it is online in its first connection, while plugins are still loaded. Whoever answers that with
+    a command is to be heard.
+    """
+
+    def __init__(self) -> None:
+        self._commands: MqttCommands | None = None
+        self._waiting: list[Deferred[MqttCommands]] = []
+
+    def open(self, commands: MqttCommands) -> None:
+        """Have ``commands`` execute what waits, and all later ones."""
+        self._commands = commands
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            one.callback(commands)
+
+    async def receive(self, topic: str, payload: bytes) -> None:
+        """See :meth:`MqttCommands.handle`."""
+        (await self._executor()).handle(topic, payload)
+
+    async def receive_retained(self, topic: str, payload: bytes) -> None:
+        """See :meth:`MqttCommands.handle_retained`."""
+        (await self._executor()).handle_retained(topic, payload)
+
+    async def _executor(self) -> MqttCommands:
+        if self._commands is not None:
+            return self._commands
+        self._waiting.append(Deferred())
+        return await self._waiting[-1]

@@ -277,7 +277,7 @@ class Daemon(Service):
         await self._run("lag", operations.lag.start, operations.lag.stop)
         await self._run("heartbeat", operations.heartbeat.start, operations.heartbeat.stop)
         await self._run("reload", partial(self._begin_reloading, operations.reloader), self._end_reloading)
-
+        publishing.inbox.open(operations.commands)
         begin_collecting()
 
     async def _run(self, name: str, start: Callable[[], Any], stop: Callable[[], Any]) -> None:

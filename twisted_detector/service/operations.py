@@ -146,7 +146,6 @@ def make_operations(
             "reload": reloader.execute,
         },
     )
-    mqtt.subscribe(topics.command, commands.handle, retained=commands.handle_retained)
     waiting = WaitingCameras(reactor, registry, budget=knowledge.budget, check=detector.check)
     knowledge.logins.changed.add(waiting.logins_changed)
     lag = ReactorLag(reactor, time.monotonic)

@@ -11,6 +11,7 @@ from twisted_detector import __version__
 from twisted_detector.config.config import Config
 from twisted_detector.mqtt.broker.place import BrokerPlace
 from twisted_detector.mqtt.service import MqttService
+from twisted_detector.operations.commands import CommandInbox
 from twisted_detector.outputs.homeassistant.deletions import Deletions
 from twisted_detector.outputs.sync.board import SyncBoard
 from twisted_detector.outputs.topics import Topics, is_of_a_camera
@@ -31,7 +32,7 @@ class Publishing:
 
     :ivar deletions: devices that a person deleted in Home Assistant.
     :ivar sync_board: state of what is kept in step with Frigate and go2rtc.
-    :ivar broker: the broker in use.
+    :ivar broker: the broker in use. :ivar inbox: of commands; it hears them from the first connection on.
     :ivar nodes: part in the election of nodes, not started yet; None where NODES_ENABLED is off. ``shared_networks``:
         part in the search of networks that have no node, likewise.
     """
@@ -41,6 +42,7 @@ class Publishing:
     deletions: Deletions
     sync_board: SyncBoard
     broker: BrokerPlace
+    inbox: CommandInbox
     nodes: NodeService | None
     shared_networks: SharedNetworks | None
 
@@ -75,10 +77,12 @@ async def make_publishing(
         emit=knowledge.bus.emit,
         abandons=partial(is_of_several_nodes, topics) if config.mqtt.nodes else None,
     )
+    inbox = CommandInbox()
+    mqtt.subscribe(topics.command, inbox.receive, retained=inbox.receive_retained)
     if not config.mqtt.nodes:
-        return Publishing(mqtt, topics, deletions, SyncBoard(), broker, None, None)
+        return Publishing(mqtt, topics, deletions, SyncBoard(), broker, inbox, None, None)
     nodes, shared_networks = make_nodes(reactor, config, ground, knowledge, mqtt, topics)
-    return Publishing(mqtt, topics, deletions, SyncBoard(), broker, nodes, shared_networks)
+    return Publishing(mqtt, topics, deletions, SyncBoard(), broker, inbox, nodes, shared_networks)
 
 
 def is_of_several_nodes(topics: Topics, topic: str) -> bool:

@@ -127,7 +127,7 @@ async def test_refused_at_the_first_start(fake: Any, station: Any) -> None:
     broker = fake(code=5)
     one = await station(broker.port, username="joe").start()
     one.say(50)
-    await until(lambda: one.service.client.metrics.failures >= 2, 8)
+    await until(lambda: one.service.client.metrics.failures >= 2, 20)
     assert one.service.state is ConnectionState.FAILED
     assert one.service.client.advice == "check MQTT_USERNAME and MQTT_PASSWORD"
     broker.script.code = 0

@@ -20,8 +20,9 @@ from twisted_detector.mqtt.connection.machine import ConnectionPolicy
 from twisted_detector.mqtt.network.attempts import MAX_THREADS_LOST, AttemptRunner
 from twisted_detector.mqtt.network.buffered_socket import AttemptFailed
 from twisted_detector.mqtt.network.loop import LoopReport
-from twisted_detector.mqtt.network.paho_session import Ending
-from twisted_detector.mqtt.network.will import SUSPICIOUS, WillLimits
+from twisted_detector.mqtt.network.paho_session import Connack, Ending
+from twisted_detector.mqtt.network.will import DOUBTED_AFTER, PROOFS, SUSPICIOUS, WillLimits
+from twisted_detector.mqtt.opening import FRUITLESS
 from twisted_detector.mqtt.presence import PresenceIdentity
 from twisted_detector.mqtt.seams import Cause, ConnectionState, IConnectionActions
 from twisted_detector.mqtt.sender import FIRST_PAUSE
@@ -252,11 +253,11 @@ class SessionTests(MqttTestCase):
         self.assertEqual(self.loops[-1].job.will_limits, limits)
 
     def test_will_that_the_broker_closes_for(self) -> None:
-        """It is left out, or changed, once another was let in twice right after ours was not."""
+        """It is left out, or changed, once another was let in right after ours, often; ours again after an hour."""
         self.make().startService()
         closed = Ending("the broker closed the connection instead of answering CONNECT", closed=True)
         ours: list[WillLimits] = []
-        for _ in range(SUSPICIOUS + 1):
+        for _ in range(SUSPICIOUS + PROOFS - 1):
             ours.append(self.loops[-1].job.will_limits)
             self.threads[0].end(closed)
             if len(ours) >= SUSPICIOUS:
@@ -269,10 +270,49 @@ class SessionTests(MqttTestCase):
             self.assertIs(self.mqtt.state, STATE.RECONNECTING)
             self.assertIn("instead of answering CONNECT", self.mqtt.reason)
             self.reactor.advance(3.0)
-        self.assertEqual(ours, [WillLimits()] * 4)
+        self.assertEqual(ours, [WillLimits()] * (SUSPICIOUS + PROOFS - 1))
         self.assertEqual(self.loops[-1].job.will_limits, WillLimits(retain=False))
         self.accept()
         self.assertIs(self.mqtt.state, STATE.CONNECTED)
+        self.assertIn("the broker does not take our will as it is; it takes nothing retained", self.mqtt.warning)
+        for told in (WillLimits(), WillLimits(retain=False)):
+            self.reactor.advance(DOUBTED_AFTER if told == WillLimits() else 3.0)
+            self.threads[0].end(Ending("gone", accepted=told == WillLimits(), closed=told == WillLimits()))
+            self.reactor.advance(3.0)
+            self.assertEqual(self.loops[-1].job.will_limits, told)
+            if told == WillLimits():
+                self.threads[0].end(closed)
+                self.reactor.advance(3.0)
+                self.assertEqual(self.loops[-1].job.will_limits, WillLimits(retain=False))
+        self.accept()
+        self.threads[0].end(Ending("gone", accepted=True))
+        self.reactor.advance(DOUBTED_AFTER)
+        self.threads[0].end(Ending("gone"))
+        self.reactor.advance(3.0)
+        self.accept()
+        self.assertEqual((self.loops[-1].job.will_limits, self.mqtt.warning), (WillLimits(), ""))
+
+    def test_told_limits_end(self) -> None:
+        """What an MQTT 5 broker told of a will holds until it lets us in and names no such limit."""
+        self.make(protocol="5").startService()
+        self.threads[0].end(Ending("retain not supported", will_limits=WillLimits(retain=False)))
+        self.reactor.advance(0.25)
+        loop = self.loops[-1]
+        loop.deliver(loop, LoopReport(connack=Connack(10, 0, 5, retains=False)))  # type: ignore[arg-type]
+        self.assertIn("nothing retained", self.mqtt.warning)
+        loop.deliver(loop, LoopReport(connack=Connack(10, 0, 5)))  # type: ignore[arg-type]
+        self.assertEqual(self.mqtt.warning, "")
+
+    def test_who_ended_it(self) -> None:
+        """A filter is suspected when the broker closes the connection, not when it falls silent."""
+        for closed in (False, True):
+            self.make().startService()
+            for _ in range(FRUITLESS):
+                self.accept()
+                self.threads[-1].end(Ending("gone", accepted=True, closed=closed))
+                self.reactor.advance(5.0)
+            self.accept()
+            self.assertEqual(self.loops[-1].filters == [LWT], closed)
 
     def test_stop_during_such_a_trial(self) -> None:
         """A stop ends it as any attempt."""

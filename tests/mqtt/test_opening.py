@@ -59,7 +59,7 @@ class OpeningCase(SynchronousTestCase):
 
     def lose(self) -> None:
         self.is_lost = True
-        self.opening.lost()
+        self.opening.lost(closed=True)
         for each in self.births:
             if not each.called:
                 each.callback(None)  # void, as those of the sender are
@@ -133,11 +133,26 @@ class FindingTests(OpeningCase):
             self.connect()
             self.lose()
         self.connect()
-        for _ in range(3):
-            self.clock.advance(STEP_TIMEOUT)
-        self.assertEqual(self.sent, [["a"], ["b/+"], ["c"], [BIRTH]])
-        self.births[-1].callback(None)
+        self.assertNotIn(self.loop, self.flows)
+        self.clock.advance(STEP_TIMEOUT)
+        self.assertEqual(self.sent, [["a"], ["b/+", "c"], [BIRTH]])
         self.assertEqual(self.flows[-1], self.loop)
+        self.assertFalse(self.opening.is_cautious)
+
+    def test_silence(self) -> None:
+        """A broker that falls silent does not refuse what was under way: all is sent as ever when it is well."""
+        for _ in range(20):
+            self.connect()
+            self.opening.lost(closed=False)
+        self.assertEqual((self.opening.is_cautious, self.opening.warning), (False, ""))
+        for _ in range(FRUITLESS):
+            self.connect()
+            self.lose()
+        for _ in range(20):
+            self.connect()
+            self.assertEqual(self.sent, [["a"]])
+            self.opening.lost(closed=False)
+        self.assertEqual(self.opening.warning, "")
 
     def test_chance(self) -> None:
         """Losses with everything answered are no sign, however many, nor are two without an answer."""
@@ -167,7 +182,7 @@ class LaterTests(OpeningCase):
             self.connect()
             self.assertEqual(self.sent, [["b/+", "c"], [BIRTH]])
             self.play(())
-        self.assertEqual([round(each / HOLD) for each in waits[:4]], [1, 2, 4, 8])
+        self.assertEqual([round(each / HOLD) for each in waits[:6]], [1, 2, 4, 7, 16, 32])
         self.assertLessEqual(max(waits), LONGEST_HOLD + 1)
         self.clock.pump([60.0] * 70)
         self.assertEqual(self.sent[-1], ["a"])
@@ -176,6 +191,55 @@ class LaterTests(OpeningCase):
         self.lose()
         self.connect()
         self.assertEqual(self.sent[0], ["a", "b/+", "c"])
+
+    def test_soon_after_the_cure(self) -> None:
+        """A broker that closed each connection for half an hour has all of it back within a minute when it is well."""
+        while self.clock.seconds() < 1800:
+            self.connect()
+            for _ in range(5):
+                if self.sent and not self.is_lost:
+                    self.lose()
+            if not self.is_lost:
+                self.lose()
+            self.clock.advance(2.0)
+        self.assertIn("publish on", self.opening.warning)
+        self.connect()
+        for _ in range(60):
+            self.play(())
+            self.sent.clear()
+            self.clock.advance(1.0)
+        self.assertEqual(self.opening.warning, "")
+
+    def test_one_is_taken_after_all(self) -> None:
+        """Then the others are tried soon, however long their time still is."""
+        self.until_open("c")
+        for _ in range(1000):
+            self.clock.advance(1.0)
+            if ["c"] in self.sent:
+                self.lose()
+                self.connect()
+                self.play(())
+        self.lose()
+        self.until_open("a")
+        while ["a"] not in self.sent:
+            self.clock.advance(1.0)
+        self.opening.answered(["a"], [])
+        self.assertNotIn(["c"], self.sent)
+        self.clock.pump([1.0] * int(HOLD + 1))
+        self.assertIn(["c"], self.sent)
+
+    def test_one_that_stays_closed_for(self) -> None:
+        """What is never taken is tried ever more seldom, also where each connection stands between."""
+        self.until_open("a")
+        losses = 0
+        for _ in range(4 * 3600):
+            self.clock.advance(1.0)
+            if ["a"] in self.sent:
+                losses += 1
+                self.lose()
+                self.connect()
+                self.play(())
+        self.assertLess(losses, 15)
 
     def test_not_wanted_any_more(self) -> None:
         """A filter that nobody wants any more is not tried, nor told of."""
@@ -216,6 +280,26 @@ class LaterTests(OpeningCase):
         self.assertGreater(asked, 20)
         self.assertLess(asked, 35)
         self.assertEqual(1, sum("does not let us" in line for line in self.logged))
+
+    def test_thousands_refused(self) -> None:
+        """Refused single topics are named in the log up to a bound, however often they are asked for."""
+        self.connect()
+        for _ in range(3):
+            for start in range(0, 2000, 100):
+                topics = [f"camera/{number}" for number in range(start, start + 100)]
+                self.opening.answered(topics, topics)
+        self.assertEqual(10, sum("does not let us" in line for line in self.logged))
+
+    def test_removed_before_its_turn(self) -> None:
+        """A filter that is wanted no longer is not subscribed when its turn comes."""
+        remove = self.subscriptions.subscribe("d", lambda topic, payload: None)
+        for _ in range(FRUITLESS):
+            self.connect()
+            self.lose()
+        self.connect()
+        remove()
+        self.play(())
+        self.assertEqual(self.sent, [["a"], ["b/+"], ["c"], [BIRTH]])
 
     def test_no_wildcards(self) -> None:
         """A broker that takes none (MQTT 5, 3.2.2.3.11) gets none, and that is told once."""

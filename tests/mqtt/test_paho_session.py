@@ -20,8 +20,9 @@ from twisted_detector.mqtt.network.buffered_socket import (
     BufferedSocket,
     describe_error,
 )
-from twisted_detector.mqtt.network.connect import tls_context
-from twisted_detector.mqtt.network.paho_session import MQTT_3_1_1, MQTT_5, Job, PahoSession, connack_from
+from twisted_detector.mqtt.network.connect import CONNECT_TIMEOUT, CONNECT_TIMEOUT_MORE, Connector, tls_context
+from twisted_detector.mqtt.network.loop import within_limits
+from twisted_detector.mqtt.network.paho_session import MQTT_3_1_1, MQTT_5, Connack, Job, PahoSession, connack_from
 from twisted_detector.mqtt.network.patience import SILENCE
 from twisted_detector.mqtt.network.resolver import Resolver, mixed
 from twisted_detector.mqtt.network.watchdog import PING_AFTER, Watchdog
@@ -343,16 +344,21 @@ class EndingTests(ClientTestCase):
         self.connected()
         self.close()
         self.assertIs(self.ending(True).cause, Cause.CLOSED)
-        self.assertFalse(self.ending(True).closed)
+        self.assertTrue(self.ending(True).closed)
         self.connected()
         self.raw.incoming.append(ConnectionResetError(104, "reset"))
         self.sock.fill()
         self.client.read()
         self.assertIs(self.ending(True).cause, Cause.CLOSED)
-        for reason, cause in ((b"\x8e", Cause.TAKEN_OVER), (b"\x8b", Cause.OTHER)):
+        self.assertTrue(self.ending(True).closed)
+        for reason, cause, closed in (
+            (b"\x8e", Cause.TAKEN_OVER, False),
+            (b"\x8b", Cause.OTHER, False),
+            (b"\x97", Cause.OTHER, True),
+        ):
             self.connected(MQTT_5)
             self.feed(b"\xe0\x02" + reason + b"\x00")
-            self.assertIs(self.ending(True).cause, cause)
+            self.assertEqual((self.ending(True).cause, self.ending(True).closed), (cause, closed))
 
     def test_losses(self) -> None:
         """A close, a reset, a DISCONNECT of the server and nonsense each have their reason."""
@@ -557,6 +563,43 @@ class AddressesTests(SynchronousTestCase):
         self.assertEqual(mixed((*four, *six[:1])), (four[0], six[0], four[1], four[2]))
         self.assertEqual(mixed(four), four[:4])
         self.assertEqual(mixed(()), ())
+
+
+class ConnectorTests(SynchronousTestCase):
+    def test_time_for_each(self) -> None:
+        """The last address has the long time, unless another one refused: its broker may be back in a moment."""
+        silent, refused = AttemptFailed("no answer"), AttemptFailed("nothing listens there")
+        refused.__cause__ = ConnectionRefusedError()
+        for outcomes, expected in (
+            ((silent,), [CONNECT_TIMEOUT]),
+            ((silent, silent), [CONNECT_TIMEOUT_MORE, CONNECT_TIMEOUT]),
+            ((refused, silent), [CONNECT_TIMEOUT_MORE, CONNECT_TIMEOUT_MORE]),
+        ):
+            waits: list[float] = []
+
+            class Given(Connector):
+                def _connect(self, family: int, where: Any, timeout: float) -> Any:
+                    waits.append(timeout)  # noqa: B023  used within this turn
+                    raise outcomes[where]  # noqa: B023
+
+            connector = Given(None, lambda: 0.0)  # type: ignore[arg-type]
+            with self.assertRaises(AttemptFailed):
+                connector.open(tuple((2, number) for number in range(len(outcomes))), MqttSettings("h", "c"))
+            self.assertEqual(waits, expected)
+
+
+class LimitsTests(SynchronousTestCase):
+    def test_which_count(self) -> None:
+        """With MQTT 5 those of CONNACK, whatever was learnt of a will; else those of the will."""
+        message = Message("t", b"", qos=1, retain=True)
+        for broker, will, qos, retain in (
+            (Connack(1, 0, MQTT_5), WillLimits(0, False), 1, True),
+            (Connack(1, 0, MQTT_5, maximum_qos=0, retains=False), WillLimits(), 0, False),
+            (Connack(1, 0, MQTT_3_1_1), WillLimits(0, True), 0, True),
+            (Connack(1, 0, MQTT_3_1_1), WillLimits(), 1, True),
+        ):
+            kept = within_limits(message, broker, will)
+            self.assertEqual((kept.qos, kept.retain), (qos, retain))
 
 
 class ResolverTests(SynchronousTestCase):

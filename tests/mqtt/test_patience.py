@@ -32,6 +32,35 @@ class PatienceTests(SynchronousTestCase):
         self.assertEqual(patience.limit, 5.0, "the first of a new row")
 
 
+class ConnectPatienceTests(SynchronousTestCase):
+    def test_every_second_attempt(self) -> None:
+        """A broker that is slow at each login is reached; one that is well again is met by a short attempt soon."""
+        patience = Patiences().connect
+        limits = []
+        for _ in range(9):
+            limits.append(patience.limit)
+            patience.gave_up()
+        self.assertEqual(limits, [5.0, 5.0, 10.0, 5.0, 20.0, 5.0, 20.0, 5.0, 20.0])
+
+    def test_slow_login(self) -> None:
+        """What is known of it stays, so the next connection is made at once."""
+        patience = Patiences().connect
+        for _ in range(4):
+            patience.gave_up()
+        patience.answered(12.0)
+        self.assertEqual(patience.limit, 20.0)
+
+    def test_quick_login(self) -> None:
+        """One quick answer ends all, the silences too."""
+        patience = Patiences().connect
+        for _ in range(4):
+            patience.gave_up()
+        patience.answered(0.01)
+        self.assertEqual(patience.limit, 5.0)
+        patience.gave_up()
+        self.assertEqual(patience.limit, 5.0)
+
+
 class WatchdogPatienceTests(SynchronousTestCase):
     """Connections of one broker, one after the other, with what is learnt of it."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.logger import formatEvent, globalLogPublisher
 
 from tests.mqtt.test_outbox import OutboxTestCase, event, state
+from twisted_detector.model import Priority
 from twisted_detector.mqtt.outbox.refusals import MAX_POSTPONED
 
 DENIED = "the broker says: not authorized"
@@ -77,6 +78,24 @@ class Refused(OutboxTestCase):
         self.outbox.republish()
         self.assertEqual(self.drain(), ["b"])
 
+    def test_no_room(self) -> None:
+        """A state that finds no room is kept for the next connection, and what is remembered is said all the same."""
+        for priority in (Priority.CRITICAL, Priority.STATE):
+            self.make(messages=2)
+            self.outbox.put(state("known", "k"))
+            self.drain()
+            for topic in "ab":
+                self.outbox.put(state(topic, topic, priority=priority))
+            self.refuse()
+            waits = [event(name, priority=Priority.CRITICAL) for name in ("c1", "c2")]
+            for one in waits:
+                self.outbox.put(one)
+            self.outbox.republish()
+            self.assertEqual(self.drain(), ["c1", "c2", "k"])
+            self.assertEqual(dict(self.outbox.dropped), {"refused": 2})
+            self.outbox.republish()
+            self.assertEqual(self.drain(), ["a", "b", "k"])
+
     def test_told(self) -> None:
         """The log names the topics, each once, and not without end."""
         told: list[str] = []
@@ -104,6 +123,20 @@ class PutOff(OutboxTestCase):
         for receipt in receipts:
             self.successResultOf(receipt.acknowledged)
         self.assertEqual(dict(self.outbox.dropped), {})
+
+    def test_order_of_several_reports(self) -> None:
+        """The same where each has an answer of its own, and where the connection breaks after the first of them."""
+        every = [f"e{number}" for number in range(6)]
+        for others in (("e1", "e2", "e3"), ("e3", "e1", "e2"), ()):
+            self.make()
+            for one in every:
+                self.outbox.put(event(one))
+            self.assertEqual(self.take(6), every[:4])
+            tokens = dict(zip(every, self.tokens, strict=False))
+            for one in ("e0", *others):
+                self.outbox.postponed([tokens[one]], QUOTA)
+            self.outbox.connection_lost()
+            self.assertEqual(self.drain(), every)
 
     def test_as_long_as_nothing_is_taken(self) -> None:
         """A broker that takes nothing at all, however long, has nothing dropped."""

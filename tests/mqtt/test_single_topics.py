@@ -48,6 +48,37 @@ class PacerTest(SynchronousTestCase):
         self.pacer.answered(names[2 * SLICE :])
         self.assertEqual(([names[2 * SLICE :]], set()), (loop.asked[2:], self.topics.unanswered))
 
+    def test_fewer(self) -> None:
+        """A broker that closes the connection for more than eight gets fewer each time, and all within one then."""
+        names = [f"t/{number}" for number in range(1000)]
+        self.topics.add(names)
+        loops = []
+        while self.topics.unanswered and len(loops) < 8:
+            loop = self.attach()
+            loops.append(loop)
+            while len(loop.asked[-1]) <= 8 and self.topics.unanswered:
+                self.pacer.answered(loop.asked[-1])
+            if self.topics.unanswered:
+                self.pacer.detach(closed=True)
+        self.assertEqual(set(), self.topics.unanswered)
+
+    def test_more_again(self) -> None:
+        """Chance, and a connection that only broke, do not leave it at few."""
+        self.topics.add([f"t/{number}" for number in range(30 * SLICE)])
+        self.attach()
+        self.pacer.detach(closed=False)
+        loop = self.attach()
+        self.assertEqual(SLICE, len(loop.asked[0]))
+        self.pacer.answered(loop.asked[0])
+        self.pacer.detach(closed=True)
+        self.attach()
+        self.pacer.detach(closed=True)
+        loop = self.attach()
+        self.assertEqual(SLICE // 2, len(loop.asked[0]), "the first was answered for as many")
+        while self.topics.unanswered:
+            self.pacer.answered(loop.asked[-1])
+        self.assertEqual([SLICE // 2] * 20 + [SLICE] * 20, [len(one) for one in loop.asked])
+
     def test_others(self) -> None:
         """An answer for filters that others asked for is none of ours."""
         self.topics.add([f"t/{number}" for number in range(SLICE + 1)])
@@ -63,7 +94,7 @@ class PacerTest(SynchronousTestCase):
         self.assertEqual([["a"]], loop.asked)
         self.pacer.answered(["a"])
         self.assertEqual(([["a"], ["b"]], {"b"}), (loop.asked, self.topics.unanswered))
-        self.pacer.detach()
+        self.pacer.detach(closed=False)
         self.topics.add(["c"])
         self.assertEqual({"a", "b", "c"}, self.topics.unanswered)
         self.assertEqual(2, len(loop.asked))
@@ -94,7 +125,7 @@ class PacerTest(SynchronousTestCase):
         names = [f"t/{number}" for number in range(SLICE + 2)]
         self.topics.add(names)
         loop = self.attach()
-        self.pacer.detach()
+        self.pacer.detach(closed=False)
         self.topics.remove([names[0], names[-1]])
         self.assertEqual(([], names[1:-1]), (loop.ended, list(self.topics)))
         loop = self.attach()

@@ -187,6 +187,42 @@ class Streams(Case):
             self.assertEqual(done.refused, self.deliver(api, TWENTY).refused)
             self.assertEqual(again, len(self.http.changing))
 
+    def test_removal_that_fails(self) -> None:
+        """A stream that is there still, with its login, is ours still, and is removed as soon as that can be done."""
+        for status, do in ((502, False), (500, False), (200, False), (502, True), (400, True)):
+            double, given = Go2rtc(VERSIONS[-1]), "front-door"
+            done = self.deliver(self.api(double), STREAMS)
+            ill = [True]
+            ask = self.instead(
+                double, lambda one, ill=ill: bool(ill) and one.method == "DELETE", Answer(status, [], b"no"), do
+            )
+            api = self.api_of(ask)
+            second = self.deliver(api, {given: [SUB.url]}, done.written)
+            if do:
+                self.assertEqual(({given: [SUB.url]}, {}), (double.sources(), dict(second.refused)))
+                continue
+            said = "no" if status >= 500 else "it is still there"
+            self.assertEqual(dict.fromkeys(STREAMS, f"go2rtc does not remove it: {said}"), dict(second.refused))
+            self.assertEqual({given, *STREAMS}, set(second.written))
+            ill.clear()
+            third = self.deliver(api, {given: [SUB.url]}, second.written)
+            self.assertEqual(({given: [SUB.url]}, {}), (double.sources(), dict(third.refused)))
+            self.assertEqual({given}, set(third.written))
+
+    def test_replacement_that_fails(self) -> None:
+        """A stream that is to be made anew and cannot be removed is not patched, and is made anew at the next look."""
+        double = Go2rtc(VERSIONS[-1], text=f'streams:\n  "{NAME}":\n    - {SECRET}\n    - ffmpeg:x#audio=opus\n')
+        ill = [True]
+        ask = self.instead(double, lambda one: bool(ill) and one.method == "DELETE", Answer(502, [], b""))
+        api = self.api_of(ask)
+        done = self.deliver(api, {NAME: [SECRET]}, {NAME: ""})
+        self.assertEqual({NAME: "go2rtc does not do it: status 502"}, dict(done.refused))
+        self.assertEqual(["DELETE"], [one.partition(" ")[0] for one in self.http.changing])
+        self.assertIn(NAME, done.written)
+        ill.clear()
+        self.assertEqual({}, dict(self.deliver(api, {NAME: [SECRET]}, done.written).refused))
+        self.assertEqual({NAME: [SECRET]}, double.sources())
+
     def test_reading_alone(self) -> None:
         """Where the list is told and changes are forbidden it is not the login."""
         double = Go2rtc(VERSIONS[-1])

@@ -114,6 +114,7 @@ class MqttClient(Service):
         self._limits = Connack(65535, 0, self._protocol)
         self._delivered = 0
         self._accepted_at = 0.0
+        self._was_closed = False
         self._makes_room = False
         self._alias_refused = False
         self._log = ConnectionLog(settings)
@@ -138,9 +139,9 @@ class MqttClient(Service):
         """What is not as it should be although there may be a connection, in plain words; "" for nothing."""
         now = self._monotonic()
         rival = self._presence.rival(now)
-        if not rival and (left_out := self._opening.warning):
-            return left_out
         if not rival:
+            if left_out := "; ".join(filter(None, (self._opening.warning, self._runner.warning))):
+                return left_out
             lost = self.metrics.last_disconnect_reason
             new = self.state is ConnectionState.CONNECTED and now - self._accepted_at < CONTESTED
             return lost if new and USED_TWICE in lost and not self._makes_room else ""
@@ -240,9 +241,9 @@ class MqttClient(Service):
         if change.event == "connected":
             self._begin_session()
         elif change.event == "disconnected":
-            self._opening.lost()
+            self._opening.lost(closed=self._was_closed)
             self._sender.detach()
-            self._subscriptions.pacer.detach()
+            self._subscriptions.pacer.detach(closed=self._was_closed)
         self._listeners.notify(change)
         if change.event in ("connected", "disconnected", "failed"):
             self._emit_event(change)
@@ -284,11 +285,11 @@ class MqttClient(Service):
             machine.ended(epoch, "an internal error of camdetect; see its log", self._monotonic())
             return
         self.metrics.threads_lost = self._runner.threads_lost
-        terminal = ending.terminal
         if self._settings.protocol == "auto" and ending.fallback:
             self._protocol = MQTT_3_1_1 if self._protocol == MQTT_5 else MQTT_5
-            terminal = False
-        ending = self._consider_rival(replace(ending, terminal=terminal), client_id)
+            ending = replace(ending, terminal=False)
+        ending = self._consider_rival(ending, client_id)
+        self._was_closed = ending.closed
         machine.ended(epoch, ending.reason, self._monotonic(), ending.terminal, ending.cause)
 
     def _choose_client_id(self) -> str:
@@ -326,8 +327,7 @@ class MqttClient(Service):
         if report.connack is not None:
             self._limits = report.connack
             self.metrics.protocol = "5" if report.connack.protocol == MQTT_5 else "3.1.1"
-            self._delivered = 0
-            self._accepted_at = self._monotonic()
+            self._delivered, self._accepted_at, self._was_closed = 0, self._monotonic(), False
             machine.connected(epoch, self._presence.session, self._monotonic())
         if machine.state is not ConnectionState.CONNECTED:
             return

@@ -4,7 +4,8 @@ MQTT 3.1.1 has no answer to a PUBLISH that is not allowed, and some brokers give
 the connection, with the next one again, and nothing else ever arrives. For what is queued there is the outbox's
 quarantine. What a connection begins with is not queued; so when it broke several times with some of that unanswered, it
 is sent one thing at a time, before all else. What was under way at two such losses is left out, which is told, and is
-tried again from time to time.
+tried again from time to time; soon, when one of them is taken after all, or when connections stand that had not before.
+A connection that only fell silent accuses nothing: that is a broker, or a network, that is not well.
 """
 
 from __future__ import annotations
@@ -18,8 +19,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from txaio.tx import make_logger
 
-from twisted_detector.model.bounds import BoundedSet
-
 if TYPE_CHECKING:
     from twisted_detector.mqtt.network.loop import NetworkLoop
     from twisted_detector.mqtt.subscriptions import Subscriptions
@@ -30,6 +29,8 @@ FRUITLESS = 3
 STRIKES = 2
 #: Seconds for which it is, first and at most; each time twice as long.
 HOLD, LONGEST_HOLD = 5.0, 3600.0
+#: Seconds after which a connection stands: what was left out while none did may have been left out for nothing.
+STANDS = 30.0
 #: Seconds until what a broker refused (SUBACK) is asked for once more: whoever decides about rights may not be up yet.
 ASK_AGAIN = 30.0
 #: Seconds for an answer to one thing: a broker that never gives one must not hold up all else.
@@ -78,17 +79,20 @@ class Opening:
         self._loop: NetworkLoop | None = None
         self._takes_wildcards = True
         self._is_flowing = False
+        self._flows_since = 0.0
         self._unanswered: dict[Step, None] = {}
         #: Whether what is unanswered was sent by itself.
         self._is_alone = False
         self._waiting: deque[Step] = deque()
         self._fruitless = 0
+        #: Whether a connection has stood since the last that was lost sooner, and not for one thing alone.
+        self._is_settled = False
         self._suspects: dict[Step, _Suspect] = {}
         #: Filters that the broker refused, and after how many seconds they are asked for again.
         self._refused: dict[str, float] = {}
         #: What the log has already; of topics that are wanted one by one no more than there are.
         self._named: set[Step] = set()
-        self._told_refused: BoundedSet[str] = BoundedSet(_MAX_TOLD)
+        self._told_refused: set[str] = set()
         self._calls: dict[str, Any] = {}
 
     @property
@@ -123,10 +127,7 @@ class Opening:
             self._waiting.extend(steps)
             self._go_on()
             return
-        self._subscribe([one for one in steps if one != BIRTH])
-        if BIRTH in steps:
-            self._publish_birth()
-        self._start_flow()
+        self._send(steps)
 
     def change(self, added: Iterable[str], removed: list[str]) -> None:
         """Other filters are wanted than before."""
@@ -137,6 +138,7 @@ class Opening:
             self._subscribe(new)
         else:
             self._waiting.extend(new)
+        self._waiting = deque(one for one in self._waiting if one not in removed)
         for one in removed:
             self._refused.pop(one, None)
         self._loop.unsubscribe(removed)
@@ -150,7 +152,8 @@ class Opening:
         for one in refused:
             if one in wanted:
                 self._refused[one] = min(LONGEST_HOLD, max(ASK_AGAIN, 2 * waits.get(one, 0.0)))
-            if self._told_refused.add(one):
+            if one not in self._told_refused and len(self._told_refused) < _MAX_TOLD:
+                self._told_refused.add(one)
                 new.append(one)
         if new:
             self.log.warn("The broker does not let us {what}", what=_some(map(self._words, new)))
@@ -160,8 +163,9 @@ class Opening:
             self._cancel("refused")
         self._step_ended()
 
-    def lost(self) -> None:
-        """The connection is gone. To be called before what was sent is given up."""
+    def lost(self, *, closed: bool) -> None:
+        """The connection is gone. To be called before what was sent is given up. ``closed``: the broker closed it."""
+        stood = self._is_flowing and self._clock.seconds() - self._flows_since >= STANDS
         for name in tuple(self._calls):
             self._cancel(name)
         if self._loop is None:
@@ -170,9 +174,14 @@ class Opening:
         self._waiting.clear()
         pending = list(self._unanswered)
         self._unanswered.clear()
-        self._fruitless = self._fruitless + 1 if pending else 0
-        if self._is_alone and len(pending) == 1:
+        if closed and pending:
+            self._fruitless += 1
+        elif not pending:
+            self._fruitless = 0
+        if closed and self._is_alone and len(pending) == 1:
             self._strike(pending[0])
+        else:
+            self._is_settled = stood
 
     # --- one thing after the other ---
 
@@ -189,6 +198,14 @@ class Opening:
                 continue
             found.append(one)
         return sorted(found, key=lambda one: one in self._suspects)
+
+    def _send(self, steps: list[Step]) -> None:
+        """Send these at once, and all else behind them."""
+        self._is_alone = False
+        self._subscribe([one for one in steps if one != BIRTH])
+        if BIRTH in steps:
+            self._publish_birth()
+        self._start_flow()
 
     def _go_on(self) -> None:
         """Send the next thing by itself; behind the last one all else."""
@@ -214,8 +231,12 @@ class Opening:
             self._fruitless = 0  # the broker took all that a connection begins with
 
     def _step_timed_out(self) -> None:
+        """Send the rest at once: a broker that does not answer one SUBSCRIBE may answer none."""
         self._unanswered.clear()
-        self._go_on()
+        self._fruitless = 0
+        rest = list(self._waiting)
+        self._waiting.clear()
+        self._send(rest)
 
     def _start_flow(self) -> None:
         if (loop := self._loop) is None:
@@ -224,6 +245,7 @@ class Opening:
             self._is_flowing = True
             if self._is_alone:  # all that was sent is answered
                 self._fruitless = 0
+            self._flows_since = self._clock.seconds()
             self._flow(loop)
         self._is_alone = False
         self._time_trial()
@@ -232,7 +254,23 @@ class Opening:
         """Try what is left out again when its time is over; one at a time."""
         due = [one.until for one in self._suspects.values() if one.times]
         if due and "trial" not in self._calls:
-            self._later("trial", max(0.0, min(due) - self._clock.seconds()), self._try)
+            now = self._clock.seconds()
+            self._later("trial", max(0.0, min(due) - now), self._try)
+            if not self._is_settled:
+                self._later("stands", max(0.0, self._flows_since + STANDS - now), self._stands)
+
+    def _stands(self) -> None:
+        self._is_settled = True
+        self._relent()
+
+    def _relent(self) -> None:
+        """Try all that is left out again soon."""
+        soon = self._clock.seconds() + HOLD
+        for one in self._suspects.values():
+            one.until = min(one.until, soon)
+        if "trial" in self._calls:
+            self._cancel("trial")
+            self._time_trial()
 
     def _try(self) -> None:
         now = self._clock.seconds()
@@ -285,7 +323,9 @@ class Opening:
 
     def _acquit(self, step: Step) -> None:
         self._unanswered.pop(step, None)
-        self._suspects.pop(step, None)
+        suspect = self._suspects.pop(step, None)
+        if suspect is not None and suspect.times:
+            self._relent()
 
     def _name(self, step: Step, told: str) -> None:
         """Tell of a step once."""

@@ -25,8 +25,11 @@ FIRST_WINDOW = 20
 #: Seconds before a message that is held back may be tried again, at least: it is never urgent.
 MIN_RETRY_DELAY = 0.1
 
-#: Seconds without messages after a broker did not take one for now, first and at most; each time twice as long.
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+#: Seconds until that is sent again which a broker did not take for now, first and at most; twice as long each time,
+#: until it takes something. It is no longer, for a message behind the only one that it refuses is late by as much.
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 5.0
+#: The log tells of a broker that does not take messages once, until it has taken all for so many seconds.
+_TOLD_FOR = 60.0
 
 #: Acknowledgements are answered with new messages when this share of the window is free: fewer, fuller turns.
 REFILL = 4
@@ -51,6 +54,10 @@ class OutboxSender:
         self._own_only = False
         self._pause = 0.0
         self._pausing: Any = None
+        #: By token why the broker did not take them for now; they are the outbox's again when the pause ends.
+        self._put_off: dict[int, str] = {}
+        self._newest_put_off = self._newest_taken = 0
+        self._told_until = 0.0
         self._own: deque[OutboxItem] = deque()
         self._own_done: dict[int, Deferred[None]] = {}
         self._last_own = 0
@@ -82,6 +89,8 @@ class OutboxSender:
         self._in_flight = 0
         self._cancel_retry()
         self._cancel_pause()
+        self._pause = 0.0
+        self._give_back()
         self._own.clear()
         own, self._own_done = self._own_done, {}
         for done in own.values():
@@ -134,12 +143,12 @@ class OutboxSender:
             self._window = min(self._limit, self._window + len(done))
             self._metrics.record_latencies(report.latencies)
         if theirs:
+            self._pause = 0.0
+            self._newest_taken = max(self._newest_taken, *theirs)
             self._metrics.count_acknowledged(len(theirs))
             self._guard(self._outbox.acknowledged, theirs)
         if report.postponed:
-            self._postpone(report.postponed)
-        elif theirs:
-            self._pause = 0.0
+            self._postpone({token: reason for token, reason in report.postponed if token > 0})
         for token, reason in (*report.refused, *(one for one in report.postponed if one[0] < 0)):
             self._in_flight -= 1
             if token < 0:
@@ -154,24 +163,52 @@ class OutboxSender:
         if free * REFILL >= self._window or not self._in_flight:
             self._pump()
 
-    def _postpone(self, postponed: list[tuple[int, str]]) -> None:
-        """Give back to the outbox what the broker does not take for now, and let the broker be for a moment."""
-        tokens = [token for token, _ in postponed if token > 0]
-        self._in_flight -= len(tokens)
-        self._window = min(FIRST_WINDOW, self._limit)
+    def _postpone(self, postponed: dict[int, str]) -> None:
+        """Wait with what the broker does not take for now, and let it be for a moment (:attr:`_is_resting`)."""
+        if not postponed:
+            return
+        self._in_flight -= len(postponed)
+        self._put_off |= postponed
+        self._newest_put_off = max(self._newest_put_off, *postponed)
         if self._pausing is None:
             self._pause = min(LONGEST_PAUSE, 2 * self._pause or FIRST_PAUSE)
             self._pausing = self._clock.callLater(self._pause, self._end_pause)
+        if self._is_resting:
+            self._window = min(FIRST_WINDOW, self._limit)
+        now = self._clock.seconds()
+        if now >= self._told_until:
             self.log.warn(
-                "The broker does not take messages for now ({reason}); the next in {seconds:g} s",
-                reason=postponed[0][1],
+                "The broker does not take every message for now ({reason}); those are sent again, the first in"
+                " {seconds:g} s",
+                reason=next(iter(postponed.values())),
                 seconds=self._pause,
             )
-        self._guard(self._outbox.postponed, tokens, postponed[0][1])
+        self._told_until = now + _TOLD_FOR
+
+    @property
+    def _is_resting(self) -> bool:
+        """Whether the broker is to be left in peace: what it did not take for now is the last that it answered.
+
+        Where it took something that was sent after that, it is those messages, and the others need not wait for them.
+        """
+        return self._pausing is not None and self._newest_put_off > self._newest_taken
 
     def _end_pause(self) -> None:
+        if self._is_resting:
+            # Those behind have to have their turn, too: they may be what the broker takes.
+            self._window = min(self._limit, max(self._window, 2 * len(self._put_off)))
         self._pausing = None
+        self._give_back()
         self._pump()
+
+    def _give_back(self) -> None:
+        """Have the outbox send again what the broker did not take for now."""
+        put_off, self._put_off = self._put_off, {}
+        by_reason: dict[str, list[int]] = {}
+        for token, reason in put_off.items():
+            by_reason.setdefault(reason, []).append(token)
+        for reason, tokens in by_reason.items():
+            self._guard(self._outbox.postponed, tokens, reason)
 
     def _pump(self) -> None:
         if self._call is not None:
@@ -186,7 +223,7 @@ class OutboxSender:
         while self._own and len(items) < free:
             items.append(self._own.popleft())
         theirs = 0
-        if len(items) < free and not self._own_only and self._pausing is None:
+        if len(items) < free and not self._own_only and not self._is_resting:
             taken = self._guard(self._outbox.take, free - len(items))
             if taken:
                 theirs = len(taken)

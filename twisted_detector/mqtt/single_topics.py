@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 #: Topics in one SUBSCRIBE. Their retained messages are under way when its answer comes, and the next one's follow: so
 #: twice as many wait at the broker, far below what any queues, and beside all else that waits there.
 SLICE = 100
+#: Answers in a row after which twice as many are tried again, where a broker that closed the connection made us ask for
+#: fewer; as many more each time that it does.
+_ENOUGH = 10
 
 
 class TopicSet:
@@ -69,6 +72,11 @@ class SubscriptionPacer:
         #: Topics that the broker has yet to be asked for, in their order; and those of the SUBSCRIBE under way.
         self._waiting: dict[str, None] = {}
         self._asked: set[str] = set()
+        #: Topics in one SUBSCRIBE, as this broker takes them (AWS IoT: 8, and closes the connection for more); the
+        #: answers in a row in this connection, and those after which there may be more.
+        self._slice = SLICE
+        self._answers = 0
+        self._enough = _ENOUGH
 
     def join(self, topics: TopicSet) -> None:
         """Ask for the topics of a set, from now on."""
@@ -83,14 +91,18 @@ class SubscriptionPacer:
     def attach(self, loop: NetworkLoop) -> None:
         """A connection: the broker knows nothing of what an earlier one had asked for."""
         self._loop = loop
+        self._answers = 0
         self._asked.clear()
         self._waiting.clear()
         for one in self._sets:
             self._waiting.update(dict.fromkeys(one))
         self._ask()
 
-    def detach(self) -> None:
-        """The connection is gone, and with it what the broker has answered."""
+    def detach(self, *, closed: bool) -> None:
+        """The connection is gone, and with it what the broker has answered; ``closed``: the broker closed it."""
+        if closed and self._loop is not None and self._asked and not self._answers:
+            self._slice = max(1, self._slice // 2)
+            self._enough *= 2
         self._loop = None
         for one in self._sets:
             one.unanswered.update(one)
@@ -99,7 +111,13 @@ class SubscriptionPacer:
         """The broker has answered SUBSCRIBE for these, whoever asked."""
         for one in self._sets:
             one.unanswered.difference_update(topics)
+        was_asked = bool(self._asked)
         self._asked.difference_update(topics)
+        if was_asked and not self._asked:
+            self._answers += 1
+            if self._answers >= self._enough:
+                self._answers = 0
+                self._slice = min(SLICE, 2 * self._slice)
         self._ask()
 
     def _changed(self, added: list[str], removed: list[str]) -> None:
@@ -110,14 +128,14 @@ class SubscriptionPacer:
         known = [one for one in ended if one not in self._waiting]
         for one in ended:
             self._waiting.pop(one, None)
-        for start in range(0, len(known), SLICE):
-            self._loop.unsubscribe(known[start : start + SLICE])
+        for start in range(0, len(known), self._slice):
+            self._loop.unsubscribe(known[start : start + self._slice])
         self._ask()
 
     def _ask(self) -> None:
         if self._loop is None or self._asked or not self._waiting:
             return
-        asked = list(self._waiting)[:SLICE]
+        asked = list(self._waiting)[: self._slice]
         for one in asked:
             del self._waiting[one]
         self._asked.update(asked)

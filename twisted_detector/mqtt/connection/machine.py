@@ -31,7 +31,7 @@ class ConnectionPolicy:
         starts with all its services needs two or three minutes; and whoever really changed the password has no more of
         our attempts in his log than these, the last of which says FAILED.
     :ivar hopeful: delays in FAILED for as long, when nothing was accepted before: we may have started together with the
-        broker, or before our clock was set.
+        broker, or before our clock was set. They double, so that a wrong password locks nobody out: seven attempts.
     :ivar contest: delays while another client takes our client id away: each attempt of ours throws the other off.
     """
 
@@ -43,7 +43,7 @@ class ConnectionPolicy:
     degraded_after: float = 10.0
     refusals_doubted: float = 300.0
     contest: Backoff = field(default_factory=lambda: Backoff(base=1.0, cap=CERTAIN_WAIT))
-    hopeful: Backoff = field(default_factory=lambda: Backoff(base=4.0, cap=20.0))
+    hopeful: Backoff = field(default_factory=lambda: Backoff(base=4.0, cap=128.0))
 
 
 class Inputs(Protocol):

@@ -12,7 +12,7 @@ from txaio.tx import make_logger
 from twisted_detector.mqtt.network.buffered_socket import AttemptFailed, describe_error
 from twisted_detector.mqtt.network.connect import Address
 from twisted_detector.mqtt.network.loop import LoopReport, NetworkLoop
-from twisted_detector.mqtt.network.paho_session import Ending, Job
+from twisted_detector.mqtt.network.paho_session import MQTT_5, Ending, Job
 from twisted_detector.mqtt.network.patience import Patiences
 from twisted_detector.mqtt.network.resolver import Resolver
 from twisted_detector.mqtt.network.thread import OneThread
@@ -63,6 +63,12 @@ class AttemptRunner:
         self.loop: NetworkLoop | None = None
         self.threads_lost = 0
 
+    @property
+    def warning(self) -> str:
+        """What the broker does not take of our will, in plain words; "" for nothing."""
+        limits = str(self._wills.limits)
+        return limits and f"the broker does not take our will as it is; it takes {limits}, and we keep to that"
+
     async def attempt(
         self,
         *,
@@ -95,8 +101,17 @@ class AttemptRunner:
             client_id=client_id or settings.client_id,
             patience=self._patience,
         )
-        ending = await self._run(job, self._wills.limits, deliver)
-        if self._wills.record(closed=ending.closed and will is not None, limits=ending.will_limits) and wanted():
+        limits = self._wills.next(self._monotonic())
+
+        def noted(loop: NetworkLoop, report: LoopReport) -> None:
+            if (connack := report.connack) is not None:
+                tells_none = connack.protocol == MQTT_5 and connack.retains and connack.maximum_qos > 0
+                self._wills.let_in(limits, tells_none=tells_none)
+            deliver(loop, report)
+
+        ending = await self._run(job, limits, noted)
+        closed = ending.closed and not ending.accepted and will is not None
+        if self._wills.record(self._monotonic(), closed=closed, limits=ending.will_limits) and wanted():
             await self._try_will(job)
         return ending
 
@@ -112,7 +127,7 @@ class AttemptRunner:
 
         limits = self._wills.candidate
         await self._run(job, limits, deliver)
-        if self._wills.tried(accepted=accepted):
+        if self._wills.tried(self._monotonic(), accepted=accepted):
             self.log.warn(
                 "The broker closes the connection when it is told our will as it is, and lets us in with another: it"
                 " takes {limits}; we keep to that",

@@ -20,7 +20,8 @@ from twisted_detector.mqtt.settings import MqttSettings
 
 Address = tuple[int, Any]
 
-#: Longest TCP connect and TLS handshake, each, in seconds; with more addresses to try, less for each but the last.
+#: Longest TCP connect and TLS handshake, each, in seconds; with more addresses less for each but the last, and for that
+#: too where another one refused: that machine is there, and its broker is to be found soon when it is back.
 CONNECT_TIMEOUT = 5.0
 CONNECT_TIMEOUT_MORE = 2.0
 
@@ -78,12 +79,14 @@ class Connector:
         """
         context = tls_context(settings) if settings.tls else None
         last = AttemptFailed("the broker has no address")
+        is_refused = False
         for number, (family, where) in enumerate(addresses, 1):
-            timeout = CONNECT_TIMEOUT if number == len(addresses) else CONNECT_TIMEOUT_MORE
+            timeout = CONNECT_TIMEOUT if number == len(addresses) and not is_refused else CONNECT_TIMEOUT_MORE
             try:
                 plain = self._connect(family, where, timeout)
             except AttemptFailed as failed:
                 last = failed
+                is_refused = is_refused or isinstance(failed.__cause__, ConnectionRefusedError)
                 continue
             self.reached = (family, where)
             return BufferedSocket(plain if context is None else self._encrypt(plain, context, settings.host))

@@ -22,6 +22,7 @@ from twisted_detector.mqtt.network.connect import ConnectInterrupted, Connector
 from twisted_detector.mqtt.network.paho_session import MQTT_5, PASSING, Connack, Ending, Job, PahoSession, connack_from
 from twisted_detector.mqtt.network.patience import PING_ANSWER
 from twisted_detector.mqtt.network.watchdog import Watchdog
+from twisted_detector.mqtt.network.will import WillLimits
 from twisted_detector.mqtt.seams import Cause, OutboxItem
 
 #: The first octet of a broker's first packet (MQTT 3.1.1, 3.2). What begins otherwise is not read on.
@@ -59,6 +60,20 @@ class LoopReport:
 
 
 _NOTHING = LoopReport()
+
+
+def within_limits(message: Message, broker: Connack | None, will: WillLimits) -> Message:
+    """``message`` as this broker takes it: where it retains nothing, those who listen now hear it all the same.
+
+    With MQTT 5 the broker has told what it takes; before, what it takes of a will is all that is known.
+    """
+    if broker is not None and broker.protocol == MQTT_5:
+        qos, retains = broker.maximum_qos, broker.retains
+    else:
+        qos, retains = will.qos, will.retain
+    if message.qos <= qos and (retains or not message.retain):
+        return message
+    return replace(message, qos=min(message.qos, qos), retain=message.retain and retains)
 
 
 class NetworkLoop:
@@ -293,7 +308,7 @@ class NetworkLoop:
         now = self._monotonic()
         limit = self._connack.maximum_packet if self._connack else 0
         for item in items:
-            message = self._within_limits(item.message)
+            message = within_limits(item.message, self._connack, self._job.will_limits)
             size = len(message.topic) + len(message.payload) + 16  # headers: 2 to 5, identifiers, properties
             if limit and size > limit:
                 self._report.refused.append((item.token, f"larger than the broker allows ({limit} bytes)"))
@@ -307,15 +322,6 @@ class NetworkLoop:
                 size = 0
             self._in_flight_octets += size
             self._in_flight[mid] = (item.token, now, size, self._in_flight_octets)
-
-    def _within_limits(self, message: Message) -> Message:
-        """``message`` as this broker takes it: where it retains nothing, those who listen now hear it all the same."""
-        limits, will = self._connack, self._job.will_limits
-        qos = min(will.qos, limits.maximum_qos if limits else 2)
-        retains = will.retain and (limits is None or limits.retains)
-        if message.qos <= qos and (retains or not message.retain):
-            return message
-        return replace(message, qos=min(message.qos, qos), retain=message.retain and retains)
 
     def _subscribe(self, filters: Sequence[str], qos: int) -> None:
         self._subscribing[self._session.subscribe(filters, qos)] = filters

@@ -52,6 +52,8 @@ PASSING = frozenset({0x80, 0x83, 0x91, 0x97})
 
 #: DISCONNECT (MQTT 5, 3.14.2.1): another client has connected with our client id.
 _TAKEN_OVER = 0x8E
+#: That, and others with which a broker ends a connection for nothing that we sent: busy, shutting down, no keepalive.
+_NOTHING_OF_OURS = frozenset({0x89, 0x8B, 0x8D, _TAKEN_OVER})
 
 #: The two versions of the protocol as CONNECT names them.
 MQTT_3_1_1 = 4
@@ -92,7 +94,7 @@ class Ending:
 
     :ivar accepted: whether there was a connection.
     :ivar fallback: whether an older version of MQTT may be the cure; ``will_limits``: whether these are.
-    :ivar closed: whether the broker closed the connection instead of answering CONNECT.
+    :ivar closed: whether the broker closed the connection, perhaps for what we sent (CONNECT, if it had not answered).
     :ivar address: at which somebody accepted TCP.
     """
 
@@ -287,6 +289,7 @@ class PahoSession:
                     f"the broker ended the connection: {details[1].getName().lower()}",
                     accepted=accepted,
                     cause=Cause.TAKEN_OVER if taken else Cause.OTHER,
+                    closed=accepted and details[1].value not in _NOTHING_OF_OURS,
                 )
         if not accepted and self._sock.first_octets == _CONNACK_VERSION_REFUSED:
             return Ending(_TERMINAL[_UNSUPPORTED_VERSION], terminal=True, fallback=self._five, cause=Cause.TERMS)
@@ -295,13 +298,13 @@ class PahoSession:
             reason, terminal = describe_error(self._sock.error)
             reset = accepted and isinstance(self._sock.error, (ConnectionResetError, BrokenPipeError))
             cause = Cause.CLOSED if reset else Cause.TERMS if terminal else Cause.OTHER
-            closed = not accepted and isinstance(self._sock.error, ConnectionResetError)
+            closed = reset or isinstance(self._sock.error, ConnectionResetError)
             return Ending(reason, terminal, accepted, fallback and not terminal, cause, closed=closed)
         if self._sock.eof:
             when = "" if accepted else " instead of answering CONNECT"
             cause = Cause.CLOSED if accepted else Cause.OTHER
             reason = f"the broker closed the connection{when}"
-            return Ending(reason, accepted=accepted, fallback=fallback, cause=cause, closed=not accepted)
+            return Ending(reason, accepted=accepted, fallback=fallback, cause=cause, closed=True)
         return Ending("the broker sent what MQTT does not allow", accepted=accepted, fallback=fallback)
 
 

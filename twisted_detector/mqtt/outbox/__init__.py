@@ -40,7 +40,7 @@ quarantine.
   is only marked ``superseded``, for it may still be acknowledged; it is never sent again.
 
 * What is *refused* (MQTT 5 says so) is dropped, and of a state :mod:`.refusals` remembers it until the next
-  ``republish``. What the broker does not take *for now* goes back to the queue.
+  ``republish``. What the broker does not take *for now* goes back to its place in the queue.
 
 * :mod:`.retained` remembers the latest acknowledged document of each topic: a digest, and the payload packed. An equal
   one is not sent again, and ``republish`` makes extra entries of those documents (``Entry.republished``), which count

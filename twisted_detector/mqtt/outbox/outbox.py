@@ -32,9 +32,9 @@ class Outbox:
     unchanged one is an immediate success, and :meth:`republish` queues all of them again.
 
     *When full*, expired messages go first, then telemetry, then the oldest event; others that still find no room fail
-    with Dropped, a critical one is refused. Drops are counted by reason: ``expired``, ``overflow`` (pushed out),
-    ``no_room`` (came when full), ``refused`` (by the broker), ``replaced`` (by a state that was dropped itself). A
-    message at which the broker closes the connection is not dropped but held back (:class:`.quarantine.Quarantine`).
+    with Dropped, a critical one is refused. Reasons of drops: ``expired``, ``overflow`` (pushed out), ``no_room`` (came
+    when full), ``refused`` (by the broker), ``replaced`` (by a state that was dropped itself). What the broker closes
+    the connection for is held back (:class:`.quarantine.Quarantine`).
 
     :param clock: monotonic seconds.
     :param wall: seconds since the epoch, for ages across a restart.
@@ -229,7 +229,8 @@ class Outbox:
 
     def republish(self, topics: Iterable[str] | None = None) -> None:
         if topics is None and not self._stopped:
-            for message in self._refusals.take(besides=self._latest):
+            fits = partial(self._queue.has_room_for, now=self._clock())
+            for message in self._refusals.take(besides=self._latest, fits=fits):
                 self._put_state(message, self._clock(), Receipt())
             self._finish()
         self._republish.begin(topics)
@@ -276,7 +277,6 @@ class Outbox:
         self._finish()
 
     def figures(self) -> OutboxFigures:
-        """Figures for the health document."""
         return OutboxFigures(
             depth=self._queue.depths(),
             in_flight=len(self._queue.in_flight),

@@ -188,6 +188,10 @@ class PriorityQueue:
                 return False
         return True
 
+    def has_room_for(self, message: Message, *, now: float) -> bool:
+        """Make room for the state ``message`` (:meth:`make_room`)."""
+        return self.make_room(len(message.topic) + len(message.payload), 1, min(message.priority, Priority.STATE), now)
+
     def _oldest_of(self, priority: Priority) -> Entry | None:
         """The oldest of a class that waits or is held, removed from its queue."""
         held = next((entry for entry in self.quarantine.entries() if entry.priority is priority), None)
@@ -298,8 +302,10 @@ class PriorityQueue:
         return entry
 
     def put_back(self, entry: Entry) -> None:
-        """Put an entry that was in flight back to the head of its class."""
-        self._queues[entry.priority].appendleft(entry)
+        """Put an entry that was in flight back to its place near the head of its class: after those before it."""
+        queue = self._queues[entry.priority]
+        place = next((at for at, other in enumerate(queue) if other.order > entry.order), len(queue))
+        queue.insert(place, entry)
 
     def requeue(self, now: float) -> list[Entry]:
         """Put what is in flight back to the head of its class, in its old order; a suspect is held instead.

@@ -59,12 +59,14 @@ class Refusals:
         for topic in [one for one in self._states if concerns(one)]:
             self._states.remove(topic)
 
-    def take(self, *, besides: Container[str]) -> Iterator[Message]:
-        """The refused states, but for those of topics ``besides``; all are forgotten."""
+    def take(self, *, besides: Container[str], fits: Callable[[Message], bool]) -> Iterator[Message]:
+        """The refused states, but for those of topics ``besides``; all are forgotten, save what does not fit now."""
         for topic in tuple(self._states):
             message = self._states.get(topic)
-            self._states.remove(topic)
-            if message is not None and topic not in besides:
+            if message is None or topic in besides:
+                self._states.remove(topic)
+            elif fits(message):
+                self._states.remove(topic)
                 yield message
 
 

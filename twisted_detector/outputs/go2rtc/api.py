@@ -139,22 +139,26 @@ class Go2rtcApi:
             diff.append(f"{'~' if name in there else '+'} {name}: {mask_login(source)}")
             if not dry:
                 answers[name] = await self._write(name, source, there)
+        removed: dict[str, str] = {}
         for name in base:
             if name not in wanted and name in there and name not in left and name not in waiting:
                 diff.append(f"- {name}")
                 if not dry:
-                    await self._request("DELETE", {"src": name})  # 400: gone, it stood in no file
-                    self._forget(name)
-        if answers:
+                    removed[name] = await self._remove(name)
+        if answers or removed:
             there = await self._streams()
             refused |= self._settle(wanted, answers, there)
+        for name in removed.keys() - there.keys():
+            self._forget(name)
+        kept = {name: words for name, words in removed.items() if name in there}
+        refused |= {name: f"go2rtc does not remove it: {words or 'it is still there'}" for name, words in kept.items()}
         written = {
             name: self._tag(source)
             for name, (source,) in wanted.items()
             if name not in foreign and (name not in refused or (name in there and not dry))
         }
-        written |= {name: base[name] for name in waiting if name in base and name in there}
-        changed = any(name not in refused for name in answers) or any(line.startswith("- ") for line in diff)
+        written |= {name: base[name] for name in (*waiting, *kept) if name in base and name in there}
+        changed = any(name not in refused for name in (*answers, *removed))
         remarks = [f"{', '.join(foreign[:5])} is there and not ours: left alone"] if foreign else []
         if self._file_fault:
             remarks.append(self._file_fault)
@@ -255,8 +259,16 @@ class Go2rtcApi:
             return await self._send("PUT", name, source)
         if name in there and (link or len(_producers(there[name])) != 1):
             # A PATCH would change all of its sources to the one, or, by a path that is its own name, nothing at all.
-            await self._request("DELETE", {"src": name})
+            words = await self._remove(name)
+            if words:
+                self._failing.add(name)
+                return words
         return await self._send("PATCH", name, source)
+
+    async def _remove(self, name: str) -> str:
+        """Remove a stream; the words of an answer that is an error, and not that it is gone, but stood in no file."""
+        answer = await self._request("DELETE", {"src": name})
+        return "" if 200 <= answer.status < 300 or answer.status == 400 else _said(answer)
 
     async def _send(self, method: str, name: str, source: str) -> str:
         answer = await self._request(method, {"name": name, "src": source})

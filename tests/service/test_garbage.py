@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_detector.config.load import load
 from twisted_detector.service import daemon, garbage
 from twisted_detector.service.garbage import (
+    FEW,
     LONG_COLLECTION,
     TRIM_INTERVAL,
     HeapTrimmer,
@@ -102,10 +103,10 @@ class Frozen(SynchronousTestCase):
 
 
 class Freezing(SynchronousTestCase):
-    def collections(self, *took: tuple[int, float]) -> int:
-        """How often survivors are frozen in collections of these generations and seconds."""
+    def collections(self, *took: tuple[int, float], left: int = FEW) -> int:
+        """How often survivors are frozen in collections of these generations and seconds, each with so many left."""
         now, frozen = [0.0], []
-        freezer = SurvivorFreezer(clock=lambda: now[0], freeze=lambda: frozen.append(1))
+        freezer = SurvivorFreezer(clock=lambda: now[0], count=lambda: left, freeze=lambda: frozen.append(1))
         for generation, seconds in took:
             freezer("start", {"generation": generation})
             now[0] += seconds
@@ -118,10 +119,30 @@ class Freezing(SynchronousTestCase):
         self.assertEqual(0, self.collections((2, LONG_COLLECTION / 2), (1, long), (0, long), (2, 0.0)))
         self.assertEqual(2, self.collections((2, long), (1, long), (2, long)))
 
+    def test_few_are_left_alone(self) -> None:
+        """Where little was left it is the machine that is slow: what is alive now may be garbage in a minute."""
+        self.assertEqual(0, self.collections((2, LONG_COLLECTION * 9), left=FEW - 1))
+
+    def test_survivors(self) -> None:
+        """What is counted is what the collection has left, and nothing that is frozen."""
+        self.addCleanup(gc.unfreeze)
+        left: list[int] = []
+        seconds = iter(range(100))
+        freezer = SurvivorFreezer(clock=lambda: float(next(seconds)), freeze=lambda: left.append(len(nodes)))
+        gc.freeze()
+        gc.callbacks.append(freezer)
+        self.addCleanup(gc.callbacks.remove, freezer)
+        nodes: list[Node] = []
+        gc.collect()
+        self.assertEqual([], left)
+        nodes += [Node() for _ in range(FEW)]
+        gc.collect()
+        self.assertEqual([FEW], left)
+
     def test_waiting_is_not_work(self) -> None:
         """A collection that only had to wait for the processor was not long: nothing is frozen."""
         frozen: list[int] = []
-        freezer = SurvivorFreezer(freeze=lambda: frozen.append(1))
+        freezer = SurvivorFreezer(count=lambda: FEW, freeze=lambda: frozen.append(1))
         freezer("start", {"generation": 2})
         select([], [], [], LONG_COLLECTION * 3)
         freezer("stop", {"generation": 2, "collected": 0})

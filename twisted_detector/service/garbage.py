@@ -14,7 +14,7 @@ from typing import Any
 #: nothing is frozen then. What is frozen is freed as ever when nothing refers to it any more, but for cycles.
 LONG_COLLECTION = 0.01
 #: Fewer objects than that are not frozen: then it was the machine that was slow. With each freezing the cycles of that
-#: moment stay for good, connections among them; in two hours of a soak with thirty cameras it happened five times.
+#: moment stay for good, connections among them; in two hours of a soak with thirty cameras it happened several times.
 FEW = 20_000
 #: New objects until a collection of the first generation, such collections until one of the second, and of those until
 #: a full one: that is after some 23 000 objects, where Python's own 700, 10, 10 let 85 000 gather, and looking through
